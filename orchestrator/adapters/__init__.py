@@ -1,0 +1,1 @@
+"""Adapters: ports to blocking tools and to the operating system."""

@@ -1,0 +1,1 @@
+"""Git: one hardened runner, and what is built on it."""

@@ -1,0 +1,1 @@
+"""OpenSpec: changes read from their Markdown files."""

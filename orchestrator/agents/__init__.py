@@ -1,0 +1,1 @@
+"""Workers: what does the job of a phase."""

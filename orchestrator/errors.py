@@ -1,0 +1,185 @@
+"""Every exception of the product, in one tree. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class OrchestratorError(Exception):
+    """Root of the tree. Says what happened, where, and what to do about it.
+
+    Attributes:
+      code: stable machine-readable name, the ``code`` of the error document.
+      exit_code: what the command line exits with.
+      message: what happened, one sentence for a person.
+      where: file, ref or command it happened at, or None.
+      fix: what the person can do, or None.
+    """
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.fix = fix
+
+    def document(self) -> dict[str, str | None]:
+        """Return the error as the JSON document of every ``--json`` surface."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "where": self.where,
+            "fix": self.fix,
+        }
+
+
+class UsageError(OrchestratorError):
+    """The request cannot be understood or does not fit what is there."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration file or value is wrong."""
+
+    code = "config"
+
+
+class RepositoryError(UsageError):
+    """The repository is missing, or in a state that cannot be worked on."""
+
+    code = "repository"
+
+
+class BranchTakenError(UsageError):
+    """The item's branch holds work that is not ours."""
+
+    code = "branch-taken"
+
+
+class BusyError(UsageError):
+    """Another instance works on the same item or repository."""
+
+    code = "busy"
+
+
+class SpecError(UsageError):
+    """A spec cannot be read or holds nothing to do."""
+
+    code = "spec"
+
+
+class BaselineError(UsageError):
+    """Set-up or verification failed before any worker started."""
+
+    code = "baseline"
+
+
+class AgentUnavailableError(UsageError):
+    """The chosen agent is not installed or cannot be started."""
+
+    code = "agent-unavailable"
+
+
+class ConflictError(OrchestratorError):
+    """Changes cannot be combined; a person has to decide."""
+
+    code = "conflict"
+    exit_code = 4
+
+
+class PluginError(OrchestratorError):
+    """A plugin is declared wrongly; found when it is loaded or registered."""
+
+    code = "plugin"
+    exit_code = 2
+
+
+class UnknownCommandError(OrchestratorError):
+    """No handler is registered for a command."""
+
+    code = "unknown-command"
+    exit_code = 2
+
+
+class StoppedError(OrchestratorError):
+    """The orchestrator is stopping and takes nothing new."""
+
+    code = "stopped"
+    exit_code = 130
+
+
+class CommandTimedOutError(OrchestratorError):
+    """A handler outran its registered deadline."""
+
+    code = "command-timed-out"
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(
+            f"{name} did not finish within {seconds:g} s",
+            where=name,
+            fix="raise --command-timeout, or find out what holds it",
+        )
+        self.name = name
+        self.seconds = seconds
+
+
+class CommandCancelledError(OrchestratorError):
+    """A command was cancelled, and not by its caller."""
+
+    code = "command-cancelled"
+    exit_code = 130
+
+
+class RestartLimitError(OrchestratorError):
+    """A supervised service crashed too often."""
+
+    code = "restart-limit"
+
+
+class GuardianError(OrchestratorError):
+    """A guardian could not be started, or did not keep its protocol."""
+
+    code = "guardian"
+
+
+class AdapterError(OrchestratorError):
+    """A blocking tool failed."""
+
+    code = "adapter"
+
+
+class NotStartedError(AdapterError):
+    """A call never began: whatever it would have done has not happened."""
+
+    code = "not-started"
+
+
+class AdapterTimedOutError(AdapterError):
+    """A call outran its deadline and was killed: what it did is unknown."""
+
+    code = "timed-out"
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"{what} did not finish within {seconds:g} s and was killed",
+            where=what,
+            fix="raise --command-timeout, or find out what blocks it",
+        )
+        self.seconds = seconds
+
+
+class ProcessError(AdapterError):
+    """A process ended with a status that means failure."""
+
+    code = "process"
+
+    def __init__(self, argv: Sequence[str], returncode: int, stderr: str) -> None:
+        tail = stderr.strip().splitlines()[-1] if stderr.strip() else "no message"
+        super().__init__(f"{argv[0]} exited with {returncode}: {tail}", where=" ".join(argv))
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.stderr = stderr

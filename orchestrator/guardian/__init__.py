@@ -1,0 +1,1 @@
+"""The guardian: the small process that owns a worker's process tree."""

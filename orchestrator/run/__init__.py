@@ -1,0 +1,1 @@
+"""Services: what drives an item from start to done."""

@@ -1,0 +1,99 @@
+"""What a worker is asked for and what it answers. No I/O."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Verdict(enum.Enum):
+    """What a worker claims about its own work. Evidence, never the outcome."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    SILENT = "silent"
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """What a run of a worker cost. Tokens include cache reads and writes; cost in US dollars."""
+
+    turns: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class WorkerReport:
+    """How one run of a worker ended, as its adapter understood it.
+
+    Attributes:
+      verdict: the worker's own claim.
+      reason: why it failed, or the question it is blocked on; "" otherwise.
+      session: an id the next attempt may resume, or None.
+      denied: what the worker asked for and was refused ("Bash: rm -rf x").
+      limit_reset: Unix time in seconds at which a usage limit ends, or None.
+      learnings: what it wants the next story to know.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    usage: Usage = Usage()
+    session: str | None = None
+    denied: tuple[str, ...] = ()
+    limit_reset: float | None = None
+    learnings: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """Text that the worker said."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolCall:
+    """A tool the worker started; ``summary`` is one line for a person."""
+
+    tool: str
+    summary: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolResult:
+    """A tool that ended."""
+
+    tool: str
+    is_error: bool
+    summary: str
+
+
+@attrs.frozen(kw_only=True)
+class ApiRetry:
+    """The model's service failed and is asked again in ``delay`` seconds."""
+
+    attempt: int
+    delay: float
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class RateLimited:
+    """A usage limit was hit; ``resets_at`` is Unix time in seconds, or None when unknown."""
+
+    resets_at: float | None
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class OversizedLine:
+    """A line of output above the limit was dropped; ``size`` in bytes."""
+
+    size: int
+
+
+WorkerEvent = Message | ToolCall | ToolResult | ApiRetry | RateLimited | OversizedLine
