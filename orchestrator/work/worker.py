@@ -25,6 +25,14 @@ class Usage:
     output_tokens: int = 0
     cost: float = 0.0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            turns=self.turns + other.turns,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost=self.cost + other.cost,
+        )
+
 
 @attrs.frozen(kw_only=True)
 class WorkerReport:
@@ -41,7 +49,7 @@ class WorkerReport:
 
     verdict: Verdict
     reason: str = ""
-    usage: Usage = Usage()
+    usage: Usage = attrs.field(factory=Usage)
     session: str | None = None
     denied: tuple[str, ...] = ()
     limit_reset: float | None = None

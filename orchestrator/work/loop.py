@@ -1,0 +1,70 @@
+"""The story loop's decisions: what comes next, from what is known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from .records import LEARNINGS_LIMIT, AttemptRecord, AttemptState, tail
+from .spec import Story
+
+
+@attrs.frozen(kw_only=True)
+class TryStory:
+    """Run a worker on this story; ``previous`` is its last failure of this run, if any."""
+
+    story: Story
+    position: int
+    number: int
+    previous: AttemptRecord | None
+
+
+@attrs.frozen(kw_only=True)
+class GiveUp:
+    """The story has used up its attempts."""
+
+    story: Story
+    last: AttemptRecord
+
+
+@attrs.frozen(kw_only=True)
+class AllDone:
+    """No story is left."""
+
+
+Step = TryStory | GiveUp | AllDone
+
+
+def next_step(
+    stories: Sequence[Story], attempts: Sequence[AttemptRecord], *, max_attempts: int
+) -> Step:
+    """Decide what to do next.
+
+    Args:
+      stories: as they stand on the branch, in document order.
+      attempts: those of the current run, in order of their start.
+      max_attempts: failures allowed per story, and as many times a worker may be lost to a crash.
+    """
+    for position, story in enumerate(stories, start=1):
+        if not story.tasks or story.is_complete:
+            continue
+        mine = [attempt for attempt in attempts if attempt.story == story.id]
+        for state in (AttemptState.FAILED, AttemptState.LOST):
+            spent = [attempt for attempt in mine if attempt.state is state]
+            if len(spent) >= max_attempts:
+                return GiveUp(story=story, last=spent[-1])
+        failed = [attempt for attempt in mine if attempt.state is AttemptState.FAILED]
+        return TryStory(
+            story=story,
+            position=position,
+            number=max((attempt.number for attempt in mine), default=0) + 1,
+            previous=failed[-1] if failed else None,
+        )
+    return AllDone()
+
+
+def gather_learnings(attempts: Sequence[AttemptRecord]) -> str:
+    """Join what earlier attempts of the item noted, newest kept when it grows too long."""
+    seen = dict.fromkeys(attempt.learnings.strip() for attempt in attempts)
+    return tail("\n\n".join(text for text in seen if text), LEARNINGS_LIMIT)

@@ -1,0 +1,132 @@
+"""What is remembered of runs and attempts, as plain values that survive as JSON in git."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any
+
+import attrs
+
+from .worker import Usage
+
+EVIDENCE_LIMIT = 16_384
+LEARNINGS_LIMIT = 8_192
+
+
+class AttemptState(enum.Enum):
+    """Where an attempt is. Only FAILED uses up the allowance of its story."""
+
+    STARTED = "started"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    BLOCKED = "blocked"
+
+
+class RunState(enum.Enum):
+    """Where a run is. Only an OPEN run is continued with its counters."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+@attrs.frozen(kw_only=True)
+class AttemptRecord:
+    """One run of one worker.
+
+    Attributes:
+      number: counts the starts of this story within the run, from 1.
+      at: Unix time in seconds of its start.
+      reason: one line: why it failed, or the question it asks.
+      evidence: the tail of what shows it (verification output), bounded.
+    """
+
+    id: str
+    item: str
+    run: str
+    story: str
+    number: int
+    at: int
+    state: AttemptState = AttemptState.STARTED
+    reason: str = ""
+    evidence: str = ""
+    learnings: str = ""
+    usage: Usage = attrs.field(factory=Usage)
+
+
+@attrs.frozen(kw_only=True)
+class RunRecord:
+    """One run of an item, from a person's ``run`` to its end.
+
+    Attributes:
+      title: the change's heading.
+      base: the commit it started from.
+      start: the branch's first commit to work on: the base, or the carried spec on top of it.
+      target: the full name of the branch that was checked out, or "" when detached.
+      root: where the spec's root lies below the repository, "." for the top.
+      carried: paths of the spec's uncommitted files that became the first commit.
+    """
+
+    id: str
+    item: str
+    title: str
+    base: str
+    start: str
+    target: str
+    root: str
+    at: int
+    state: RunState = RunState.OPEN
+    reason: str = ""
+    story: str = ""
+    carried: tuple[str, ...] = ()
+
+
+def to_json(record: AttemptRecord | RunRecord) -> str:
+    """Return the record as one JSON object with sorted keys."""
+    return json.dumps(
+        attrs.asdict(record, value_serializer=_plain), sort_keys=True, ensure_ascii=True, indent=1
+    )
+
+
+def attempt_from_json(text: str) -> AttemptRecord | None:
+    """Read an attempt; None when the text is not one (another program's ref, a newer version)."""
+    try:
+        data = _first_object(text)
+        return AttemptRecord(
+            **data | {"state": AttemptState(data["state"]), "usage": Usage(**data["usage"])}
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def run_from_json(text: str) -> RunRecord | None:
+    """Read a run; None when the text is not one."""
+    try:
+        data = _first_object(text)
+        return RunRecord(
+            **data | {"state": RunState(data["state"]), "carried": tuple(data["carried"])}
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def tail(text: str, limit: int) -> str:
+    """Keep the last ``limit`` characters, from a line's beginning, and say what was cut."""
+    if len(text) <= limit:
+        return text
+    kept = text[-limit:].split("\n", 1)[-1]
+    return f"[{len(text) - len(kept)} characters cut]\n{kept}"
+
+
+def _first_object(text: str) -> dict[str, Any]:
+    """Read the JSON object at the start; a commit's trailers may follow it."""
+    data, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    return dict(data)
+
+
+def _plain(_: object, __: object, value: object) -> object:
+    return value.value if isinstance(value, enum.Enum) else value

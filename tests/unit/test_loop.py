@@ -1,0 +1,144 @@
+"""Promise: the loop always knows one next step, and never more than the allowance of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.work.loop import AllDone, GiveUp, TryStory, gather_learnings, next_step
+from orchestrator.work.records import (
+    LEARNINGS_LIMIT,
+    AttemptRecord,
+    AttemptState,
+    RunRecord,
+    RunState,
+    attempt_from_json,
+    run_from_json,
+    tail,
+    to_json,
+)
+from orchestrator.work.spec import Story, Task
+from orchestrator.work.worker import Usage
+
+
+def story(id: str, *done: bool) -> Story:
+    tasks = tuple(
+        Task(id=f"{id}.{n}", description="do", done=box, line=n) for n, box in enumerate(done)
+    )
+    return Story(id=id, title=f"Story {id}", tasks=tasks)
+
+
+def attempt(story_id: str, number: int, state: AttemptState, **more: Any) -> AttemptRecord:
+    return AttemptRecord(
+        id=f"a.{story_id}.{number}",
+        item="a",
+        run="r",
+        story=story_id,
+        number=number,
+        at=number,
+        state=state,
+        **more,
+    )
+
+
+def test_first_open_story_in_document_order_is_next() -> None:
+    step = next_step([story("1", True), story("2", False), story("3", False)], [], max_attempts=3)
+    assert isinstance(step, TryStory)
+    assert (step.story.id, step.position, step.number, step.previous) == ("2", 2, 1, None)
+
+
+def test_story_without_tasks_is_never_tried() -> None:
+    assert next_step([story("1"), story("2", True)], [], max_attempts=3) == AllDone()
+
+
+def test_failures_up_to_the_allowance_then_giving_up_with_the_last_one() -> None:
+    failures = [attempt("1", n, AttemptState.FAILED, reason=f"no {n}") for n in (1, 2, 3)]
+    step = next_step([story("1", False)], failures[:2], max_attempts=3)
+    assert isinstance(step, TryStory)
+    assert step.number == 3
+    assert step.previous == failures[1]
+    assert next_step([story("1", False)], failures, max_attempts=3) == GiveUp(
+        story=story("1", False), last=failures[2]
+    )
+
+
+def test_interruptions_use_up_no_allowance_but_keep_the_last_failure() -> None:
+    attempts = [
+        attempt("1", 1, AttemptState.FAILED, reason="wrong"),
+        *(attempt("1", n, AttemptState.INTERRUPTED) for n in range(2, 9)),
+    ]
+    step = next_step([story("1", False)], attempts, max_attempts=2)
+    assert isinstance(step, TryStory)
+    assert step.number == 9
+    assert step.previous is not None
+    assert step.previous.reason == "wrong"
+
+
+def test_workers_lost_to_crashes_are_bounded_too() -> None:
+    lost = [attempt("1", n, AttemptState.LOST) for n in (1, 2)]
+    assert isinstance(next_step([story("1", False)], lost, max_attempts=2), GiveUp)
+
+
+states = st.sampled_from(
+    [AttemptState.FAILED, AttemptState.LOST, AttemptState.INTERRUPTED, AttemptState.VERIFIED]
+)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=4), st.data(), st.integers(1, 3))
+def test_any_run_ends(shape: list[int], data: st.DataObject, allowance: int) -> None:
+    """However workers behave short of interruptions, the loop comes to an end."""
+    stories = [story(str(n), *([False] * size)) for n, size in enumerate(shape)]
+    attempts: list[AttemptRecord] = []
+    for _ in range(len(stories) * allowance * 2 + 1):
+        step = next_step(stories, attempts, max_attempts=allowance)
+        if not isinstance(step, TryStory):
+            return
+        state = data.draw(states.filter(lambda state: state is not AttemptState.INTERRUPTED))
+        attempts.append(attempt(step.story.id, step.number, state))
+        if state is AttemptState.VERIFIED:
+            done = attrs.evolve(
+                step.story, tasks=tuple(attrs.evolve(t, done=True) for t in step.story.tasks)
+            )
+            stories[step.position - 1] = done
+    pytest.fail("the loop went on after every allowance was used up")
+
+
+@given(st.text(), st.text(), st.text(), states, st.floats(0, 1e6))
+def test_attempt_survives_as_json_with_trailers_behind_it(
+    reason: str, evidence: str, learnings: str, state: AttemptState, cost: float
+) -> None:
+    record = attrs.evolve(
+        attempt("1", 1, state, reason=reason, evidence=evidence, learnings=learnings),
+        usage=Usage(turns=1, cost=cost),
+    )
+    assert attempt_from_json(to_json(record) + "\n\nOrchestrator-Item: a\n") == record
+
+
+def test_run_survives_as_json() -> None:
+    run = RunRecord(
+        id="r", item="a", title="A", base="1", start="2", target="refs/heads/main", root=".",
+        at=1, state=RunState.BLOCKED, reason="why?", story="2", carried=("x\udcff",),
+    )  # fmt: skip
+    assert run_from_json(to_json(run)) == run
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", "[]", '{"state": "new"}', "tree\x00"])
+def test_what_is_not_a_record_is_none(text: str) -> None:
+    assert attempt_from_json(text) is None
+    assert run_from_json(text) is None
+
+
+def test_learnings_are_joined_once_and_bounded() -> None:
+    notes = [attempt("1", n, AttemptState.VERIFIED, learnings=f"note {n % 2}") for n in range(4)]
+    assert gather_learnings(notes) == "note 0\n\nnote 1"
+    long = attempt("1", 9, AttemptState.VERIFIED, learnings="line\n" * LEARNINGS_LIMIT)
+    assert len(gather_learnings([long])) <= LEARNINGS_LIMIT + 40
+
+
+def test_tail_says_what_it_cut() -> None:
+    assert tail("short", 10) == "short"
+    assert tail("one\ntwo\nthree", 9) == "[8 characters cut]\nthree"
