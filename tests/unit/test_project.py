@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 from orchestrator import config, errors
+from orchestrator.cli.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {"pyproject.toml", "orchestrator", "plugins", "tests", "examples", "README.md"}
@@ -165,6 +166,16 @@ def test_every_script_that_the_readme_names_exists() -> None:
     assert {name for name in named if not (ROOT / name).is_file()} == set()
 
 
+def test_every_command_that_the_readme_names_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    named = set(re.findall(r"`orc ([a-z]+)", _readme()))
+
+    assert {"run", "demo"} <= named
+    for name in named:
+        with pytest.raises(SystemExit) as ended:
+            build_parser().parse_args([name, "--help"])
+        assert ended.value.code == 0, f"orc {name}: {capsys.readouterr().err}"
+
+
 def test_readme_explains_every_exit_code() -> None:
     def tree(error: type[errors.OrchestratorError]) -> Iterator[int]:
         yield error.exit_code
@@ -188,6 +199,15 @@ def test_readme_explains_every_configuration_key() -> None:
     }
 
     assert set(re.findall(r"^\| `(\S+)` \|", _section("Configuration"), re.M)) == keys
+
+
+def test_readmes_configuration_is_accepted(tmp_path: Path) -> None:
+    examples = re.findall(r"^```toml\n(.*?)^```$", _readme(), re.M | re.S)
+    assert examples
+
+    for example in examples:
+        (tmp_path / "orchestrator.toml").write_text(example, encoding="utf-8")
+        config.load_config(tmp_path / "orchestrator.toml", environ={})
 
 
 def test_readme_ends_with_the_changelog() -> None:
