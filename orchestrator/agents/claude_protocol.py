@@ -1,0 +1,255 @@
+"""Claude Code's stream-json lines, both ways. Pure: bytes in, typed events out.
+
+The stream grows new types and keys with every release, so whatever is not understood is no
+event, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from typing import Any
+
+from orchestrator.agents.claude_events import (
+    ClaudeEvent,
+    ControlRequest,
+    ControlResponse,
+    Denied,
+    Init,
+    Result,
+)
+from orchestrator.agents.loose import integer, listed, mapping, mappings, number, text_of
+from orchestrator.agents.text import shown, summary
+from orchestrator.work.worker import (
+    ApiRetry,
+    Message,
+    RateLimited,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+_REMEMBERED = 1024
+_MILLISECONDS = 1e11
+_LIMIT_TEXT = re.compile(r"usage limit reached\|(\d{9,13})", re.IGNORECASE)
+# What says most about a call, by tool; else the first text among its inputs.
+_TELLING = ("command", "file_path", "path", "pattern", "url", "query", "description", "prompt")
+
+
+class Decoder:
+    """Turns the lines of one process into events, one line at a time."""
+
+    def __init__(self) -> None:
+        self._tools: OrderedDict[str, str] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._cost = 0.0
+
+    def decode(self, line: bytes) -> tuple[ClaudeEvent, ...]:
+        """Return what one line says; nothing for a line that cannot be understood."""
+        try:
+            document = json.loads(line.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            return ()
+        if not isinstance(document, dict):
+            return ()
+        match document.get("type"):
+            case "system":
+                return self._system(document)
+            case "assistant":
+                return self._assistant(document)
+            case "user":
+                return self._user(document)
+            case "result":
+                return self._result(document)
+            case "rate_limit_event":
+                return _rate_limit(mapping(document.get("rate_limit_info")))
+            case "control_response":
+                response = mapping(document.get("response"))
+                failed = response.get("subtype") == "error"
+                error = text_of(response.get("error")) or "refused" if failed else None
+                return (ControlResponse(request=text_of(response.get("request_id")), error=error),)
+            case "control_request":
+                request = mapping(document.get("request"))
+                return (
+                    ControlRequest(
+                        request=text_of(document.get("request_id")),
+                        subtype=text_of(request.get("subtype")),
+                    ),
+                )
+        return ()
+
+    def _system(self, document: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
+        match document.get("subtype"):
+            case "init":
+                return (
+                    Init(
+                        session=text_of(document.get("session_id")),
+                        model=text_of(document.get("model")),
+                        permission_mode=text_of(document.get("permissionMode")),
+                        version=text_of(document.get("claude_code_version")),
+                    ),
+                )
+            case "api_retry":
+                status = integer(document.get("error_status"))
+                kind = summary(text_of(document.get("error"))) or "connection failed"
+                return (
+                    ApiRetry(
+                        attempt=integer(document.get("attempt")) or 0,
+                        delay=number(document.get("retry_delay_ms")) / 1000,
+                        reason=f"{status} {kind}" if status else kind,
+                    ),
+                )
+            case "permission_denied":
+                return (
+                    Denied(
+                        tool=text_of(document.get("tool_name")),
+                        call=text_of(document.get("tool_use_id")),
+                        reason=summary(text_of(document.get("message"))),
+                    ),
+                )
+        return ()
+
+    def _assistant(self, document: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
+        message = mapping(document.get("message"))
+        identity = text_of(message.get("id"))
+        events: list[ClaudeEvent] = []
+        for block in _blocks(message):
+            text = text_of(block.get("text")) if block.get("type") == "text" else ""
+            if text.strip() and self._is_new(identity, text):
+                events.append(Message(text=shown(text)))
+            elif block.get("type") == "tool_use":
+                call, tool = text_of(block.get("id")), summary(text_of(block.get("name")))
+                if self._is_new(identity, call):
+                    _remember(self._tools, call, tool)
+                    what = _describe(block.get("input"))
+                    events.append(ToolCall(tool=tool, summary=what))
+        return tuple(events)
+
+    def _user(self, document: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
+        return tuple(
+            ToolResult(
+                tool=self._tools.pop(text_of(block.get("tool_use_id")), ""),
+                is_error=block.get("is_error") is True,
+                summary=summary(_content(block.get("content"))),
+            )
+            for block in _blocks(mapping(document.get("message")))
+            if block.get("type") == "tool_result"
+        )
+
+    def _result(self, document: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
+        text = text_of(document.get("result"))
+        result = Result(
+            subtype=text_of(document.get("subtype")),
+            is_error=document.get("is_error") is not False,
+            text=text,
+            session=text_of(document.get("session_id")),
+            usage=self._usage(document),
+            denials=tuple(map(_denial, mappings(document.get("permission_denials")))),
+            terminal_reason=text_of(document.get("terminal_reason")),
+            api_error_status=integer(document.get("api_error_status")),
+            errors=tuple(
+                summary(error) for error in listed(document.get("errors")) if isinstance(error, str)
+            ),
+        )
+        limit = _LIMIT_TEXT.search(text) if result.is_error else None
+        if limit or result.api_error_status == 429:
+            resets = _time(float(limit.group(1))) if limit else None
+            return (RateLimited(resets_at=resets, reason=summary(text)), result)
+        return (result,)
+
+    def _usage(self, document: dict[str, Any]) -> Usage:
+        """Cost this result only: totals of a process, and of a resumed session, accumulate."""
+        turns = integer(document.get("num_turns")) or 0
+        total = number(document.get("total_cost_usd"))
+        since, self._cost = max(total - self._cost, 0.0), max(total, self._cost)
+        models = document.get("model_usage_since_last_result")
+        if isinstance(models, dict):
+            parts = [mapping(value) for value in models.values()]
+            reads = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+            return Usage(
+                turns=turns,
+                input_tokens=sum(integer(part.get(key)) or 0 for part in parts for key in reads),
+                output_tokens=sum(integer(part.get("outputTokens")) or 0 for part in parts),
+                cost=sum(number(part.get("costUSD")) for part in parts),
+            )
+        usage = mapping(document.get("usage"))
+        reads = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        return Usage(
+            turns=turns,
+            input_tokens=sum(integer(usage.get(key)) or 0 for key in reads),
+            output_tokens=integer(usage.get("output_tokens")) or 0,
+            cost=since,
+        )
+
+    def _is_new(self, message: str, block: str) -> bool:
+        key = (message, hash(block))
+        if not message or key not in self._seen:
+            _remember(self._seen, key, None)
+            return True
+        return False
+
+
+def user_message(prompt: str) -> bytes:
+    """Encode a prompt as one line."""
+    content = [{"type": "text", "text": prompt}]
+    return _line({"type": "user", "message": {"role": "user", "content": content}})
+
+
+def control_request(request: str, subtype: str) -> bytes:
+    """Encode a request of ours: "initialize" or "interrupt"; ``request`` is its id."""
+    body = {"subtype": subtype}
+    return _line({"type": "control_request", "request_id": request, "request": body})
+
+
+def control_refusal(request: ControlRequest) -> bytes:
+    """Encode the answer to a request that we do not serve."""
+    error = f"{request.subtype} is not supported"
+    response = {"subtype": "error", "request_id": request.request, "error": error}
+    return _line({"type": "control_response", "response": response})
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"
+
+
+def _rate_limit(info: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
+    if info.get("status") != "rejected":
+        return ()
+    resets = number(info.get("resetsAt"))
+    kind = summary(text_of(info.get("rateLimitType"))).replace("_", " ")
+    reason = f"{kind} limit reached" if kind else "usage limit reached"
+    return (RateLimited(resets_at=_time(resets) if resets > 0 else None, reason=reason),)
+
+
+def _time(value: float) -> float:
+    return value / 1000 if value > _MILLISECONDS else value
+
+
+def _denial(denial: dict[str, Any]) -> str:
+    tool, inputs = denial.get("tool_name"), denial.get("tool_input")
+    return f"{summary(text_of(tool))}: {_describe(inputs)}"
+
+
+def _describe(inputs: object) -> str:
+    values = mapping(inputs)
+    for key in (*_TELLING, *values):
+        if isinstance(value := values.get(key), str) and value.strip():
+            return summary(value)
+    return ""
+
+
+def _content(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(text_of(block.get("text")) for block in mappings(content))
+
+
+def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return mappings(message.get("content"))
+
+
+def _remember(store: OrderedDict[Any, Any], key: object, value: object) -> None:
+    store[key] = value
+    if len(store) > _REMEMBERED:
+        store.popitem(last=False)

@@ -1,0 +1,77 @@
+"""The worker that is a plain command: prompt on its standard input, answer in a file or a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+import trio
+
+from orchestrator.agents.drive import Drive, Patience, collect_result, write_prompt
+from orchestrator.agents.port import ProcessHost, WorkerTask
+from orchestrator.agents.result import judge
+from orchestrator.agents.text import Tail, shown
+from orchestrator.work.worker import Message, OversizedLine, WorkerEvent, WorkerReport
+
+PROMPT_PLACE = "{prompt_file}"
+
+
+@attrs.frozen(kw_only=True)
+class CommandWorker:
+    """Runs ``argv`` once per attempt.
+
+    Attributes:
+      name: what it is configured under.
+      argv: the command; "{prompt_file}" in an argument becomes the path of a file that holds
+        the prompt, and nothing comes on standard input then.
+      env: variables added to the task's.
+    """
+
+    name: str
+    argv: tuple[str, ...] = attrs.field(validator=attrs.validators.min_len(1))
+    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    patience: Patience = attrs.field(factory=Patience)
+
+    async def work(
+        self,
+        task: WorkerTask,
+        host: ProcessHost,
+        emit: Callable[[WorkerEvent], None],
+        interrupt: trio.Event,
+        log: Callable[[bytes], None],
+    ) -> WorkerReport:
+        """Run the command; see ``Worker.work``."""
+        prompt = await write_prompt(task)
+        argv = tuple(part.replace(PROMPT_PLACE, str(task.prompt_file)) for part in self.argv)
+        as_file = any(PROMPT_PLACE in part for part in self.argv)
+        said = Tail()
+
+        def read(line: bytes | OversizedLine) -> None:
+            if isinstance(line, OversizedLine):
+                emit(line)
+                return
+            text = line.decode(errors="replace")
+            said.add(text)
+            if visible := shown(text):
+                emit(Message(text=visible))
+
+        env = {**task.environment(), **self.env}
+        async with host.run(argv, cwd=task.cwd, env=env) as process:
+            drive = Drive(process, log, self.patience)
+
+            async def feed() -> None:
+                if not as_file:
+                    await drive.say(prompt)
+                await process.stdin.aclose()
+
+            ending = await drive.run(
+                read, feed=feed, ask_to_stop=process.terminate, interrupt=interrupt
+            )
+        file = await collect_result(task, emit)
+        return judge(
+            failure="interrupted" if ending.interrupted and file.claim is None else "",
+            file=file,
+            message=said.last,
+            exit_code=ending.returncode,
+            complaint=ending.complaint.strip().rpartition("\n")[2] or said.last,
+        )

@@ -1,0 +1,174 @@
+"""A model on the loopback that follows a script: enough of Anthropic's Messages API for a CLI."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Say:
+    """A turn that ends the conversation with a text."""
+
+    text: str
+
+
+@attrs.frozen
+class Use:
+    """A turn that calls a tool."""
+
+    tool: str
+    inputs: Mapping[str, Any]
+
+
+@attrs.frozen
+class Refuse:
+    """Every request is answered with this HTTP status."""
+
+    status: int
+    kind: str
+
+
+Turn = Say | Use | Refuse
+
+
+@attrs.define
+class Model:
+    """A model that is being served.
+
+    Attributes:
+      script: its turns; the number of tool results in a request selects the turn.
+      asked: is set when the first request of a conversation has arrived.
+    """
+
+    script: Sequence[Turn]
+    url: str = ""
+    asked: threading.Event = attrs.field(factory=threading.Event)
+    prompts: list[str] = attrs.field(factory=list)
+
+    def environment(self) -> dict[str, str]:
+        """What makes a CLI talk to this model and to nobody else."""
+        return {
+            "ANTHROPIC_BASE_URL": self.url,
+            "ANTHROPIC_API_KEY": "test",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_TELEMETRY": "1",
+        }
+
+    def turn(self, request: Mapping[str, Any]) -> Turn:
+        """Choose the answer to a request."""
+        blocks = [
+            block
+            for message in request.get("messages", ())
+            for block in (message["content"] if isinstance(message["content"], list) else ())
+        ]
+        if not request.get("tools"):
+            return self.script[0] if isinstance(self.script[0], Refuse) else Say("a title")
+        self.prompts.extend(block["text"] for block in blocks if block["type"] == "text")
+        self.asked.set()
+        done: int = sum(block["type"] == "tool_result" for block in blocks)
+        return self.script[min(done, len(self.script) - 1)]
+
+
+@contextmanager
+def serve(*script: Turn) -> Iterator[Model]:
+    """Serve a model for as long as the block lasts."""
+    model = Model(script)
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Be quiet."""
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self._reply(200, {"data": []})
+
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if self.path.partition("?")[0].endswith("/count_tokens"):
+                return self._reply(200, {"input_tokens": 1})
+            turn = model.turn(request)
+            if isinstance(turn, Refuse):
+                error = {"type": turn.kind, "message": "refused by the script"}
+                return self._reply(turn.status, {"type": "error", "error": error})
+            name = request.get("model", "")
+            if not request.get("stream"):
+                return self._reply(200, _message(name, [_block(turn)], _reason(turn)))
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for event in _events(name, turn):
+                data = json.dumps(event)
+                self.wfile.write(f"event: {event['type']}\ndata: {data}\n\n".encode())
+            return None
+
+        def _reply(self, status: int, document: Mapping[str, Any]) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    model.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield model
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _block(turn: Say | Use) -> dict[str, Any]:
+    if isinstance(turn, Say):
+        return {"type": "text", "text": turn.text}
+    identity = f"toolu_{uuid.uuid4().hex}"
+    return {"type": "tool_use", "id": identity, "name": turn.tool, "input": dict(turn.inputs)}
+
+
+def _reason(turn: Say | Use) -> str:
+    return "end_turn" if isinstance(turn, Say) else "tool_use"
+
+
+def _message(model: str, content: list[Any], reason: str | None) -> dict[str, Any]:
+    return {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    }
+
+
+def _events(model: str, turn: Say | Use) -> Iterator[dict[str, Any]]:
+    block = _block(turn)
+    if isinstance(turn, Say):
+        empty, delta = {**block, "text": ""}, {"type": "text_delta", "text": turn.text}
+    else:
+        partial = json.dumps(dict(turn.inputs))
+        empty = {**block, "input": {}}
+        delta = {"type": "input_json_delta", "partial_json": partial}
+    yield {"type": "message_start", "message": _message(model, [], None)}
+    yield {"type": "content_block_start", "index": 0, "content_block": empty}
+    yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    ended = {"stop_reason": _reason(turn), "stop_sequence": None}
+    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 5}}
+    yield {"type": "message_stop"}
