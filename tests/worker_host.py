@@ -52,6 +52,7 @@ class SessionHost:
 
     started: list[list[str]] = attrs.field(factory=list)
     process: SessionProcess | None = None
+    kind: type[SessionProcess] = SessionProcess
 
     @asynccontextmanager
     async def run(
@@ -71,7 +72,7 @@ class SessionHost:
         assert inner.stdin is not None
         assert inner.stdout is not None
         assert inner.stderr is not None
-        self.process = SessionProcess(inner, inner.stdin, inner.stdout, inner.stderr)
+        self.process = self.kind(inner, inner.stdin, inner.stdout, inner.stderr)
         try:
             yield self.process
         finally:

@@ -11,6 +11,7 @@ from orchestrator.adapters.lines import iter_lines
 from orchestrator.agents.port import WorkerProcess, WorkerTask
 from orchestrator.agents.result import ResultFile, read_result
 from orchestrator.agents.text import Tail
+from orchestrator.errors import OrchestratorError
 from orchestrator.work.worker import Message, OversizedLine, WorkerEvent
 
 MAX_LINE = 1 << 20
@@ -88,9 +89,14 @@ class Drive:
           feed: writes the input.
           ask_to_stop: asks it, by its own protocol, to stop; called once ``interrupt`` is set.
 
+        Raises:
+          OrchestratorError: what the host raises when it loses the process.
+
         Cancellation leaves the process to its host.
         """
         complaints = Tail(4096)
+        failure: OrchestratorError | None = None
+        code = 0
 
         async def hear() -> None:
             async for line in iter_lines(self.process.stdout, MAX_LINE):
@@ -110,12 +116,18 @@ class Drive:
             async with trio.open_nursery() as readers:
                 readers.start_soon(_while_open, hear)
                 readers.start_soon(_while_open, hear_complaints)
-                left = await self.process.wait()
+                try:
+                    code = (await self.process.wait()).returncode
+                except OrchestratorError as error:
+                    # Raised here it would come out wrapped in the groups of two nurseries.
+                    failure = error
                 # Somebody outside the tree may hold the pipes open for ever.
                 readers.cancel_scope.deadline = trio.current_time() + self.patience.drain
             helpers.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         return Ending(
-            returncode=left.returncode,
+            returncode=code,
             complaint=complaints.text,
             interrupted=self._interrupted,
             killed=self._killed,

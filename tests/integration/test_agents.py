@@ -14,6 +14,7 @@ from orchestrator.agents.claude import ClaudeWorker
 from orchestrator.agents.command import CommandWorker
 from orchestrator.agents.drive import Patience
 from orchestrator.agents.port import Worker, WorkerTask
+from orchestrator.errors import GuardianError
 from orchestrator.work.worker import (
     Message,
     OversizedLine,
@@ -21,7 +22,7 @@ from orchestrator.work.worker import (
     WorkerEvent,
     WorkerReport,
 )
-from tests.worker_host import SessionHost, task
+from tests.worker_host import Left, SessionHost, SessionProcess, task
 
 pytestmark = pytest.mark.processes
 
@@ -185,6 +186,19 @@ async def test_grandchild_that_holds_the_output_does_not_hold_us(tmp_path: Path)
 
     assert (await run.work()).verdict is Verdict.COMPLETE
     assert run.said == ["done"]
+
+
+async def test_host_that_loses_the_process_is_heard_as_it_is(tmp_path: Path) -> None:
+    class Lost(SessionProcess):
+        async def wait(self) -> Left:
+            await super().wait()
+            raise GuardianError("the guardian is gone")
+
+    run = Run(python("print('ready')"), task(tmp_path))
+    run.host.kind = Lost
+
+    with pytest.raises(GuardianError, match="the guardian is gone"):
+        await run.work()
 
 
 async def test_cancelled_work_leaves_no_process(tmp_path: Path) -> None:
