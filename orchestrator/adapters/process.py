@@ -1,0 +1,304 @@
+"""Starts processes, and nothing else does: bounded, killable runs for worker threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TypeVar, TypeVarTuple, Unpack
+
+import attrs
+import trio
+
+from orchestrator.errors import AdapterError, AdapterTimedOutError, NotStartedError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_TICK = 0.05
+_DRAIN = 0.05
+_CHUNK = 1 << 16
+
+_registry = threading.Lock()
+_live: set[int] = set()
+
+
+@attrs.frozen
+class Completed:
+    """A process that ended by itself; ``returncode`` is negative when a signal ended it."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+@contextlib.contextmanager
+def live_pids() -> Iterator[frozenset[int]]:
+    """Give the process ids that this module answers for; none is added while the block lasts."""
+    with _registry:
+        yield frozenset(_live)
+
+
+class Spawned:
+    """A started process that its owner has to reap. Not thread-safe.
+
+    Attributes:
+      pid: its process id.
+      pidfd: a descriptor that becomes readable when it ends; closed by ``reap``.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.pidfd = os.pidfd_open(process.pid)
+
+    def kill(self) -> None:
+        """Send SIGKILL; nothing happens when it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def ended(self) -> bool:
+        """Say whether it has ended, reaped or not."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def reap(self) -> int:
+        """Wait for the end and return the return code. Call it when ``pidfd`` is readable."""
+        returncode = self._process.wait()
+        with _registry:
+            _live.discard(self.pid)
+        os.close(self.pidfd)
+        return returncode
+
+
+def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: int) -> Spawned:
+    """Start a process in a session of its own, its output discarded. Blocks for a millisecond.
+
+    Args:
+      stdin: descriptor that becomes its standard input.
+
+    Raises:
+      NotStartedError: when it cannot be executed.
+    """
+    process = _start(argv, cwd, env, stdin, subprocess.DEVNULL)
+    try:
+        return Spawned(process)
+    except BaseException:
+        process.kill()
+        _reap(process)
+        raise
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    stdout_limit: int = 64 << 20,
+    stderr_limit: int = 64 << 10,
+    stop_grace: float = 2.0,
+) -> Completed:
+    """Run a process to its end. Blocking: call it in a worker thread, through ``in_thread``.
+
+    Trio's cancellation of the thread is noticed within 50 ms: the process gets SIGTERM, so that
+    git removes its locks, then its whole group SIGKILL. A grandchild that holds an output pipe
+    open does not delay the return.
+
+    Args:
+      env: the complete environment.
+      stdout_limit: bytes of standard output that may be kept.
+      stderr_limit: bytes of standard error that are kept, counted from its end.
+      stop_grace: seconds between SIGTERM and SIGKILL.
+
+    Raises:
+      NotStartedError: when it cannot be executed.
+      AdapterError: when it wrote more than ``stdout_limit``; it was killed.
+    """
+    source = subprocess.PIPE if stdin else subprocess.DEVNULL
+    process = _start(argv, cwd, env, source, subprocess.PIPE)
+    pipes = _Pipes(process, stdin, stdout_limit, stderr_limit)
+    try:
+        pipes.communicate()
+        return Completed(_reap(process), bytes(pipes.stdout), bytes(pipes.stderr))
+    except BaseException:
+        _stop(process, stop_grace)
+        raise
+    finally:
+        pipes.close()
+
+
+async def in_thread(
+    fn: Callable[[Unpack[Ts]], T],
+    *args: *Ts,
+    deadline: float,
+    limiter: trio.CapacityLimiter,
+    what: str,
+) -> T:
+    """Run a blocking function that listens for cancellation, as ``run`` does, in a thread.
+
+    The wait for ``limiter`` does not count; a caller cancelled in it has started nothing. A
+    cancelled caller waits until the function has cleaned up.
+
+    Args:
+      deadline: seconds from the moment that the function may start.
+      what: name of the call in the error.
+
+    Raises:
+      AdapterTimedOutError: the deadline passed; what the function did is unknown.
+    """
+    borrower = object()
+    await limiter.acquire_on_behalf_of(borrower)
+    try:
+        with trio.move_on_after(deadline):
+            own = trio.CapacityLimiter(1)
+            return await trio.to_thread.run_sync(fn, *args, limiter=own)
+    finally:
+        limiter.release_on_behalf_of(borrower)
+    raise AdapterTimedOutError(what, deadline)
+
+
+def _start(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int, output: int
+) -> subprocess.Popen[bytes]:
+    try:
+        # Under the lock: a child is never visible to a sweep before it is registered.
+        with _registry:
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                bufsize=0,
+                start_new_session=True,
+            )
+            _live.add(process.pid)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise NotStartedError(f"cannot start {argv[0]}: {reason}", where=argv[0]) from error
+    return process
+
+
+def _reap(process: subprocess.Popen[bytes]) -> int:
+    returncode = process.wait()
+    with _registry:
+        _live.discard(process.pid)
+    return returncode
+
+
+def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGTERM)
+    handle = os.pidfd_open(process.pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(handle, selectors.EVENT_READ)
+            selector.select(grace)
+    finally:
+        os.close(handle)
+    # The leader is not reaped yet, so the group id cannot belong to anybody else.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _reap(process)
+
+
+def _raise_if_cancelled() -> None:
+    # A thread that Trio did not start cannot be cancelled.
+    with contextlib.suppress(RuntimeError):
+        trio.from_thread.check_cancelled()
+
+
+class _Pipes:
+    """The pipes of one process: fed, read and bounded until it ends."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdin: bytes, stdout_limit: int, stderr_limit: int
+    ) -> None:
+        self._process = process
+        self._input = memoryview(stdin)
+        self._stdout_limit = stdout_limit
+        self._stderr_limit = stderr_limit
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self._pidfd = os.pidfd_open(process.pid)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._pidfd, selectors.EVENT_READ, self._on_end)
+        self._ended = False
+        self._add(process.stdin, selectors.EVENT_WRITE, self._write)
+        self._add(process.stdout, selectors.EVENT_READ, self._read_stdout)
+        self._add(process.stderr, selectors.EVENT_READ, self._read_stderr)
+
+    def _add(self, pipe: IO[bytes] | None, events: int, action: Callable[[int], bool]) -> None:
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, events, action)
+
+    def communicate(self) -> None:
+        """Return when the process has ended and its output is read, or 50 ms after its end."""
+        give_up: float | None = None
+        while not (self._ended and len(self._selector.get_map()) == 0):
+            _raise_if_cancelled()
+            ready = self._selector.select(_TICK)
+            for key, _ in ready:
+                if key.data(key.fd):
+                    self._selector.unregister(key.fileobj)
+            if not self._ended:
+                continue
+            if give_up is None:
+                self._close_stdin()
+                give_up = time.monotonic() + _DRAIN
+            elif not ready and time.monotonic() >= give_up:
+                return
+
+    def _on_end(self, _fd: int) -> bool:
+        self._ended = True
+        return True
+
+    def _write(self, fd: int) -> bool:
+        try:
+            self._input = self._input[os.write(fd, self._input[:_CHUNK]) :]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self._input = self._input[:0]
+        if not self._input:
+            self._close_stdin()
+        return False
+
+    def _close_stdin(self) -> None:
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._selector.unregister(self._process.stdin)
+            self._process.stdin.close()
+
+    def _read_stdout(self, fd: int) -> bool:
+        data = os.read(fd, _CHUNK)
+        self.stdout += data
+        if len(self.stdout) > self._stdout_limit:
+            name = str(self._process.args[0])  # type: ignore[index]
+            raise AdapterError(
+                f"{name} wrote more than {self._stdout_limit} bytes and was killed", where=name
+            )
+        return not data
+
+    def _read_stderr(self, fd: int) -> bool:
+        data = os.read(fd, _CHUNK)
+        self.stderr += data
+        del self.stderr[: -self._stderr_limit]
+        return not data
+
+    def close(self) -> None:
+        """Close the pipes; the process may still hold its ends."""
+        self._selector.close()
+        os.close(self._pidfd)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
