@@ -95,6 +95,6 @@ def task(folder: Path, prompt: str = "Do it.", **changes: object) -> WorkerTask:
         prompt=prompt,
         cwd=folder / "workspace",
         directory=folder / "attempt",
-        env=dict(os.environ),
+        env={**os.environ, "TMPDIR": str(folder / "attempt")},
     )
     return attrs.evolve(plain, **changes)  # type: ignore[arg-type]  # tests name real fields
