@@ -1,0 +1,92 @@
+"""Takes the tree of what a worker changed, as git would commit it, without trusting its clone."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import attrs
+
+from . import objects
+from .repository import Repository, filtered_paths
+from .runner import Git, join_z, split_z
+from .scan import aligned_index, mode_of, scan
+from .workspace import Workspace
+
+
+@attrs.frozen
+class Checkpoint:
+    """What a worker did.
+
+    Attributes:
+      tree: the tree to commit.
+      changed: paths in which it differs from the base.
+      problems: why it must not be committed, one sentence each; empty when it may be.
+    """
+
+    tree: str
+    changed: tuple[bytes, ...]
+    problems: tuple[str, ...]
+
+
+def take(repo: Repository, workspace: Workspace, base_commit: str) -> Checkpoint:
+    """Return the workspace's tree relative to ``base_commit``. Blocking; changes no ref.
+
+    Only paths whose bytes changed differ from the base; attributes of the tree apply, ignored
+    files are left out. The clone's own ``.git`` is never read.
+    """
+    base_tree = objects.tree_of(repo.git, base_commit)
+    if workspace.path.is_symlink() or not workspace.path.is_dir():
+        return Checkpoint(base_tree, (), ("the worker removed its workspace",))
+    git = repo.git.at(workspace.path)
+    with objects.private_index(git) as index:
+        aligned_index(git, workspace.index, index, base_tree)
+        found = scan(git, index)
+        problems = [f"the worker made a git repository in {_shown(d)}" for d in found.nested]
+        problems += [f"{_shown(path)} cannot be read" for path in found.unreadable]
+        for path, name in filtered_paths(git, found.present):
+            problems.append(f"{_shown(path)} needs the filter {_shown(name)}, which is not run")
+        problems += _gitlink_problems(git, index, found.present)
+        if problems:
+            return Checkpoint(base_tree, (*found.present, *found.gone), tuple(problems))
+        git.run("update-index", "-z", "--force-remove", "--stdin",
+                index=index, stdin=join_z(found.gone))  # fmt: skip
+        git.run("update-index", "-z", "--add", "--replace", "--stdin",
+                index=index, stdin=join_z(found.present))  # fmt: skip
+        tree = git.text("write-tree", index=index)
+        changes = objects.diff_changes(git, base_tree, tree)
+        same = [change for change in changes if _same_bytes(repo, workspace, change)]
+        if same:
+            objects.put_entries(
+                git, index, [c.old_mode + b" " + c.old.encode() + b"\t" + c.path for c in same]
+            )
+            tree = git.text("write-tree", index=index)
+        changed = tuple(change.path for change in changes if change not in same)
+    return Checkpoint(tree, changed, ())
+
+
+def _same_bytes(repo: Repository, workspace: Workspace, change: objects.Change) -> bool:
+    """Whether git only normalised line ends of a file that is as the base has it."""
+    if change.status != b"M" or change.old_mode != change.new_mode:
+        return False
+    path = os.path.join(os.fsencode(workspace.path), change.path)
+    return objects.blob_id(path, repo.object_format) == change.old
+
+
+def _gitlink_problems(git: Git, index: os.PathLike[str], present: tuple[bytes, ...]) -> list[str]:
+    """Name submodules that are no directory any more."""
+    assert git.work_tree is not None
+    root = os.fsencode(git.work_tree)
+    problems = []
+    staged = split_z(git.run("ls-files", "-z", "--stage", index=git.work_tree / index).stdout)
+    for entry in staged:
+        header, path = entry.split(b"\t", 1)
+        if header.startswith(b"160000"):
+            mode = mode_of(root, path)
+            if mode is None or not stat.S_ISDIR(mode) or path in present:
+                problems.append(f"the worker replaced the submodule {_shown(path)}")
+    return problems
+
+
+def _shown(path: bytes) -> str:
+    return repr(os.fsdecode(path))

@@ -1,0 +1,163 @@
+"""Commits, trees and blobs made and read without touching any index or work tree."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from .runner import Git, split_z
+
+
+class Author(Protocol):
+    """Who a commit names."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def email(self) -> str: ...
+
+
+@attrs.frozen
+class Change:
+    """How one path differs between two trees; modes and blobs are all zeros where absent."""
+
+    path: bytes
+    old_mode: bytes
+    new_mode: bytes
+    old: str
+    new: str
+    status: bytes
+
+
+def commit(
+    git: Git,
+    tree: str,
+    parents: Sequence[str],
+    message: str,
+    identity: Author,
+    when: int,
+) -> str:
+    """Write a commit and return its id, which is a function of the arguments alone.
+
+    Args:
+      when: date of author and committer, Unix seconds.
+    """
+    date = f"@{when} +0000"
+    args = ["commit-tree", tree, *(part for parent in parents for part in ("-p", parent))]
+    env = {
+        f"GIT_{role}_{field}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for field, value in (("NAME", identity.name), ("EMAIL", identity.email), ("DATE", date))
+    }
+    data = message.encode(errors="surrogateescape")
+    return git.run(*args, "-F", "-", stdin=data, env=env).stdout.decode().strip()
+
+
+def tree_of(git: Git, commit: str) -> str:
+    """Return the tree of a commit."""
+    return git.text("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").split("\n")[
+        -1
+    ]
+
+
+def parents_of(git: Git, commit: str) -> tuple[str, ...]:
+    """Return the parents of a commit."""
+    listed = git.text("rev-list", "--parents", "-n1", "--end-of-options", commit)
+    return tuple(listed.split()[1:])
+
+
+def is_ancestor(git: Git, ancestor: str, commit: str) -> bool:
+    """Whether ``commit`` contains ``ancestor``; False when one of them does not exist."""
+    return git.run("merge-base", "--is-ancestor", ancestor, commit, check=False).returncode == 0
+
+
+def read_blob(git: Git, commit: str, path: bytes) -> bytes | None:
+    """Return a file's bytes in a commit or tree, or None when there is no such file."""
+    listed = git.run("ls-tree", "-z", "--full-tree", "--end-of-options", commit, path).stdout
+    for entry in split_z(listed):
+        kind, oid = entry.split(b"\t", 1)[0].split()[1:3]
+        if kind == b"blob":
+            return git.run("cat-file", "blob", oid).stdout
+    return None
+
+
+def write_files_tree(git: Git, base_tree: str, files: Mapping[bytes, bytes | Path | None]) -> str:
+    """Return ``base_tree`` with ``files`` put in: bytes, a file or link to copy, None to delete."""
+    with private_index(git) as index:
+        git.run("read-tree", base_tree, index=index)
+        entries = []
+        for path, content in files.items():
+            if content is None:
+                entries.append(b"0 " + b"0" * len(base_tree) + b"\t" + path)
+                continue
+            mode, data = (b"100644", content) if isinstance(content, bytes) else _read(content)
+            oid = git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=data).stdout
+            entries.append(mode + b" " + oid.strip() + b"\t" + path)
+        put_entries(git, index, entries)
+        return git.text("write-tree", index=index)
+
+
+def put_entries(git: Git, index: Path, entries: Sequence[bytes]) -> None:
+    """Put ``mode oid<tab>path`` lines into an index; mode 0 removes."""
+    if entries:
+        data = b"".join(entry + b"\0" for entry in entries)
+        git.run("update-index", "--replace", "-z", "--index-info", index=index, stdin=data)
+
+
+def diff_changes(git: Git, a: str, b: str) -> tuple[Change, ...]:
+    """Return how two commits or trees differ, path by path, renames as two changes."""
+    args = ("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames")
+    fields = split_z(git.run(*args, "--end-of-options", a, b).stdout)
+    changes = []
+    for header, path in zip(fields[0::2], fields[1::2], strict=True):
+        old_mode, new_mode, old, new, status = header.lstrip(b":").split()
+        changes.append(Change(path, old_mode, new_mode, old.decode(), new.decode(), status))
+    return tuple(changes)
+
+
+def diff_paths(git: Git, a: str, b: str) -> tuple[bytes, ...]:
+    """Return the paths in which two commits or trees differ."""
+    return tuple(change.path for change in diff_changes(git, a, b))
+
+
+def diff_text(git: Git, a: str, b: str) -> bytes:
+    """Return the unified diff of two commits or trees."""
+    args = ("diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "-M")
+    return git.run(*args, "--end-of-options", a, b).stdout
+
+
+def blob_id(path: bytes, object_format: str) -> str | None:
+    """Return the id that a file's exact bytes, or a link's target, have, else None."""
+    try:
+        mode, data = _read(Path(os.fsdecode(path)))
+    except OSError:
+        return None
+    if mode == b"0":
+        return None
+    return hashlib.new(object_format, b"blob %d\0" % len(data) + data).hexdigest()
+
+
+@contextmanager
+def private_index(git: Git) -> Iterator[Path]:
+    """Give a path for an index that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="orchestrator-index-") as directory:
+        yield Path(directory) / "index"
+
+
+def _read(path: Path) -> tuple[bytes, bytes]:
+    """Return mode and bytes as git keeps them; mode 0 when git keeps no such thing."""
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        return b"120000", os.fsencode(os.readlink(path))
+    if not stat.S_ISREG(found.st_mode):
+        return b"0", b""
+    mode = b"100755" if found.st_mode & stat.S_IXUSR else b"100644"
+    return mode, path.read_bytes()

@@ -1,0 +1,186 @@
+"""The product's refs: their names, how they are read, and how one is moved."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+
+import attrs
+
+from orchestrator.errors import BranchTakenError, ConflictError, UsageError
+
+from .runner import Git, GitError
+
+BRANCHES = "refs/heads/orchestrator/"
+ATTEMPTS = "refs/orchestrator/attempts/"
+BASES = "refs/orchestrator/base/"
+RUNS = "refs/orchestrator/runs/"
+PINS = "refs/orchestrator/pins/"
+
+LOCK_PATIENCE = 5.0
+"""Seconds to wait for another git that holds a ref's lock."""
+
+_SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.))*")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_TRAILER = re.compile(r"([A-Za-z0-9-]+): ?(.*)")
+
+
+@attrs.frozen
+class RefRecord:
+    """A ref and the commit it names. ``timestamp``: Unix seconds of the commit.
+
+    Attributes:
+      body: the message after its subject, trailers included.
+      trailers: the ``Key: value`` lines of the message's last paragraph.
+    """
+
+    oid: str
+    subject: str
+    body: str
+    trailers: dict[str, str]
+    timestamp: int
+
+
+def branch_ref(item: str) -> str:
+    """Return the ref of the item's branch."""
+    return BRANCHES + _checked(item)
+
+
+def attempt_ref(attempt: str) -> str:
+    """Return the ref that keeps an attempt."""
+    return ATTEMPTS + _checked(attempt)
+
+
+def base_ref(item: str) -> str:
+    """Return the ref that keeps the item's base alive."""
+    return BASES + _checked(item)
+
+
+def run_ref(item: str) -> str:
+    """Return the ref of the item's run."""
+    return RUNS + _checked(item)
+
+
+def pin_ref(item: str) -> str:
+    """Return the ref that keeps a checkpoint before its branch moves."""
+    return PINS + _checked(item)
+
+
+def item_slug(name: str) -> str:
+    """Return an id safe in refs and file names; different names give different ids."""
+    if _SLUG.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
+    stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:31].strip("-")
+    return f"{stem}-{digest}" if stem else digest
+
+
+def read_refs(git: Git, prefix: str) -> dict[str, RefRecord]:
+    """Return the ref ``prefix``, or all below it, by name. One process."""
+    fields = ("refname", "objectname", "committerdate:unix", "contents")
+    layout = "".join(f"%({field})%00" for field in fields)
+    output = git.run("for-each-ref", f"--format={layout}", "--end-of-options", prefix).stdout
+    parts = output.decode(errors="surrogateescape").split("\0")
+    records = {}
+    for start in range(0, len(parts) - len(fields), len(fields)):
+        name, oid, when, message = parts[start : start + len(fields)]
+        subject, _, body = message.partition("\n\n")
+        records[name.lstrip("\n")] = RefRecord(
+            oid, " ".join(subject.split()), body, parse_trailers(message), int(when or 0)
+        )
+    return records
+
+
+def parse_trailers(message: str) -> dict[str, str]:
+    """Return the trailers of a commit message; none when its last paragraph is prose."""
+    paragraphs = message.rstrip("\n").split("\n\n")
+    lines = [_TRAILER.fullmatch(line) for line in paragraphs[-1].splitlines()]
+    if len(paragraphs) < 2 or not all(lines):
+        return {}
+    return {line[1]: line[2] for line in lines if line is not None}
+
+
+def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> None:
+    """Move ``ref`` from ``old`` (None: it must not exist) to ``new``, or change nothing.
+
+    A ref that is at ``new`` already counts as moved.
+
+    Raises:
+      ConflictError: when the ref is elsewhere.
+      BranchTakenError: when a branch named ``orchestrator`` is in the way.
+      ProcessError: when another git holds the lock, or the move fails otherwise.
+    """
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        done = git.run(
+            "update-ref", "--create-reflog", "-m", message, "--end-of-options",
+            ref, new, old or "0" * len(new), check=False,
+        )  # fmt: skip
+        if done.returncode == 0:
+            return
+        now = git.run("rev-parse", "--verify", "-q", ref, check=False).stdout.decode().strip()
+        if now == new:
+            return
+        if now != (old or ""):
+            raise ConflictError(
+                f"{ref} moved meanwhile: expected {old or 'nothing'}, found {now or 'nothing'}",
+                where=ref,
+                fix="look at what moved it, then run again",
+            )
+        _refuse_taken(git, ref)
+        locked = b".lock': File exists" in done.stderr
+        if not locked:
+            break
+        if time.monotonic() >= deadline and not _quarantine(git, ref):
+            break
+        time.sleep(0.1)
+    raise GitError(
+        ["git", "update-ref", ref], done.returncode, done.stderr.decode(errors="replace")
+    )
+
+
+def delete_ref(git: Git, ref: str, old: str) -> None:
+    """Delete ``ref`` if it is still at ``old``.
+
+    Raises:
+      ProcessError: when it moved, or another git holds its lock; it is still there then.
+    """
+    git.run("update-ref", "-d", "--end-of-options", ref, old)
+
+
+def _refuse_taken(git: Git, ref: str) -> None:
+    if not ref.startswith(BRANCHES):
+        return
+    blocker = "refs/heads/orchestrator"
+    if git.run("rev-parse", "--verify", "-q", blocker, check=False).returncode == 0:
+        raise BranchTakenError(
+            "a branch named orchestrator is in the way of orchestrator/<item>",
+            where=blocker,
+            fix="rename it: git branch -m orchestrator other-name",
+        )
+
+
+def _quarantine(git: Git, ref: str) -> bool:
+    """Move aside a lock that a killed git left on a ref that only the product moves."""
+    if not ref.startswith("refs/orchestrator/"):
+        return False
+    lock = git.git_dir / f"{ref}.lock"
+    aside = git.git_dir / "orchestrator" / "quarantine"
+    aside.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(lock, aside / f"{time.time_ns()}-{Path(ref).name}.lock")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _checked(name: str) -> str:
+    if not _SAFE.fullmatch(name) or name.endswith((".lock", ".")):
+        raise UsageError(
+            f"{name!r} cannot be part of a ref's name",
+            fix="use letters, digits, dots, dashes and underscores",
+        )
+    return name

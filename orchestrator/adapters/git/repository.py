@@ -1,0 +1,305 @@
+"""Finds the operator's repository and refuses one that cannot be worked on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+import attrs
+
+from orchestrator.adapters.process import Completed, run
+from orchestrator.errors import RepositoryError
+
+from .runner import Git, join_z, split_z, without_drivers
+
+_LOCAL = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "DIR",
+        "WORK_TREE",
+        "INDEX_FILE",
+        "OBJECT_DIRECTORY",
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "NAMESPACE",
+        "PREFIX",
+    )
+)
+_UNDER_WAY = {
+    "MERGE_HEAD": ("a merge", "git merge --continue or --abort"),
+    "rebase-merge": ("a rebase", "git rebase --continue or --abort"),
+    "rebase-apply": ("a rebase or am", "git rebase --continue or --abort"),
+    "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --continue or --abort"),
+    "REVERT_HEAD": ("a revert", "git revert --continue or --abort"),
+    "BISECT_LOG": ("a bisect", "git bisect reset"),
+}
+_RAW_ATTRIBUTES = "* -text -eol -filter -diff -merge -ident -working-tree-encoding\n"
+
+
+@attrs.frozen
+class Identity:
+    """Who commits. ``is_fallback``: git knows nobody, so it is the orchestrator itself."""
+
+    name: str
+    email: str
+    is_fallback: bool = False
+
+
+@attrs.frozen
+class Repository:
+    """A repository the operator works in.
+
+    Attributes:
+      common_dir: the git directory that all its work trees share.
+      git_dir: the git directory of this checkout.
+      checkout: the operator's work tree.
+      head: the checked-out commit; ``branch``: its branch, None when HEAD is detached.
+      object_format: ``sha1`` or ``sha256``.
+      git: runs git on ``common_dir``; ``checkout_git`` on the checkout with its own index.
+    """
+
+    common_dir: Path
+    git_dir: Path
+    checkout: Path
+    head: str
+    branch: str | None
+    object_format: str
+    git: Git
+    checkout_git: Git
+
+    @classmethod
+    def open(cls, start: Path) -> Repository:
+        """Find the repository that holds ``start``. Blocking.
+
+        Raises:
+          RepositoryError: when there is none, or it is bare, has no commit, is in the middle of
+            something, or cannot be cloned faithfully.
+        """
+        executable = shutil.which("git")
+        if executable is None:
+            raise RepositoryError("git is not installed", fix="install git 2.38 or newer")
+        start = start.resolve()
+        git_dir, common, checkout, object_format = _discover(executable, start)
+        for name, (what, way_out) in _UNDER_WAY.items():
+            if (git_dir / name).exists():
+                raise RepositoryError(
+                    f"{what} is in progress", where=str(checkout), fix=f"finish it: {way_out}"
+                )
+        settings = _operator_settings(executable, checkout)
+        git = without_drivers(Git(common, None, executable, settings))
+        here = attrs.evolve(git, git_dir=git_dir, work_tree=checkout)
+        head = here.run("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False)
+        if head.returncode != 0:
+            raise RepositoryError(
+                "the repository has no commit yet",
+                where=str(checkout),
+                fix="commit something first: git commit --allow-empty -m Start",
+            )
+        ref = here.run("symbolic-ref", "-q", "HEAD", check=False).stdout.decode().strip()
+        _refuse_unfaithful(here)
+        return cls(
+            common_dir=common,
+            git_dir=git_dir,
+            checkout=checkout,
+            head=head.stdout.decode().strip(),
+            branch=ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else None,
+            object_format=object_format,
+            git=git,
+            checkout_git=here,
+        )
+
+    @property
+    def state_dir(self) -> Path:
+        """The product's directory in the repository, private to the operator; made if missing."""
+        directory = self.common_dir / "orchestrator"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        return directory
+
+    def workspace_home(self) -> Path:
+        """Return the directory that holds this repository's workspaces, outside the checkout."""
+        state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        digest = hashlib.sha256(os.fsencode(self.common_dir)).hexdigest()[:12]
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", self.checkout.name) or "repository"
+        return Path(state) / "orchestrator" / f"{name}-{digest}"
+
+    def identity(self) -> Identity:
+        """Return who the operator is to git, or the fallback."""
+        done = _as_operator(
+            self.git.executable, self.checkout, "-c", "user.useConfigOnly=true",
+            "var", "GIT_AUTHOR_IDENT",
+        )  # fmt: skip
+        found = re.match(r"(.*) <(.*)> \d+ [+-]\d+$", os.fsdecode(done.stdout).strip())
+        if done.returncode != 0 or found is None:
+            return Identity("Orchestrator", "orchestrator@localhost", is_fallback=True)
+        return Identity(found[1], found[2])
+
+    def changes(self) -> tuple[bytes, ...]:
+        """Return the uncommitted paths of the checkout, untracked ones included, sorted."""
+        done = self.checkout_git.run(
+            "status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames",
+            "--ignore-submodules=all",
+        )  # fmt: skip
+        fields_before_path = {b"1": 8, b"u": 10, b"?": 1}
+        paths = set()
+        for record in split_z(done.stdout):
+            count = fields_before_path.get(record[:1])
+            if count is not None:
+                paths.add(record.split(b" ", count)[count])
+        return tuple(sorted(paths))
+
+    def tracked_directories(self, name: str) -> tuple[Path, ...]:
+        """Return every tracked directory with that name, as absolute paths, sorted."""
+        wanted = os.fsencode(name)
+        found = set()
+        for path in split_z(self.checkout_git.run("ls-files", "-z").stdout):
+            parts = path.split(b"/")[:-1]
+            for depth, part in enumerate(parts):
+                if part == wanted:
+                    found.add(b"/".join(parts[: depth + 1]))
+        return tuple(sorted(self.checkout / os.fsdecode(path) for path in found))
+
+    def raw_git(self) -> Git:
+        """Return git on the same objects that keeps bytes as they are: no attribute applies."""
+        directory = self.state_dir / "raw.git"
+        for part in ("objects", "refs", "info"):
+            (directory / part).mkdir(parents=True, exist_ok=True)
+        version = "[core]\n\trepositoryformatversion = 0\n"
+        if self.object_format != "sha1":
+            version = (
+                "[core]\n\trepositoryformatversion = 1\n"
+                f"[extensions]\n\tobjectFormat = {self.object_format}\n"
+            )
+        (directory / "HEAD").write_text("ref: refs/heads/none\n")
+        (directory / "config").write_text(version)
+        (directory / "info" / "attributes").write_text(_RAW_ATTRIBUTES)
+        exclude = self.common_dir / "info" / "exclude"
+        (directory / "info" / "exclude").write_bytes(
+            exclude.read_bytes() if exclude.is_file() else b""
+        )
+        return attrs.evolve(
+            self.git,
+            git_dir=directory,
+            extra_env={"GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects")},
+        )
+
+
+def _as_operator(executable: str, cwd: Path, *args: str) -> Completed:
+    """Run git with the operator's own settings, but on the repository of ``cwd``."""
+    env = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+    env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    return run([executable, *args], cwd=cwd, env=env)
+
+
+def _discover(executable: str, start: Path) -> tuple[Path, Path, Path, str]:
+    if not start.is_dir():
+        raise RepositoryError("no such directory", where=str(start))
+    done = _as_operator(
+        executable, start, "rev-parse", "--is-bare-repository", "--is-inside-work-tree",
+        "--show-object-format", "--path-format=absolute", "--git-dir", "--git-common-dir",
+    )  # fmt: skip
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RepositoryError(
+            "not a git repository" if not said else said[0].removeprefix("fatal: "),
+            where=str(start),
+            fix="change to your repository, or make one: git init",
+        )
+    bare, inside, object_format, git_dir, common = os.fsdecode(done.stdout).splitlines()[:5]
+    if inside != "true":
+        what = "the repository is bare" if bare == "true" else "this is git's own directory"
+        raise RepositoryError(what, where=str(start), fix="work in a checkout of it")
+    top = _as_operator(executable, start, "rev-parse", "--show-toplevel")
+    return (
+        Path(git_dir).resolve(),
+        Path(common).resolve(),
+        Path(os.fsdecode(top.stdout).rstrip("\n")).resolve(),
+        object_format,
+    )
+
+
+def _operator_settings(executable: str, checkout: Path) -> dict[str, str]:
+    """Return the settings that decide about line ends and ignored files."""
+    done = _as_operator(
+        executable, checkout, "config", "-z", "--get-regexp", r"^core\.(autocrlf|eol)$"
+    )
+    settings = {}
+    for entry in split_z(done.stdout):
+        key, _, value = os.fsdecode(entry).partition("\n")
+        settings[key] = value or "true"
+    excludes = _as_operator(
+        executable, checkout, "config", "--type=path", "--get", "core.excludesFile"
+    )
+    path = os.fsdecode(excludes.stdout).rstrip("\n")
+    if excludes.returncode != 0 or not path:
+        config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        path = str(Path(config) / "git" / "ignore")
+    settings["core.excludesFile"] = str(checkout / path)
+    return settings
+
+
+def _refuse_unfaithful(git: Git) -> None:
+    """Refuse what a shared clone cannot reproduce."""
+    where = str(git.work_tree)
+    found = git.run(
+        "config", "-z", "--get-regexp",
+        r"^(core\.sparsecheckout|extensions\.partialclone|remote\..*\.promisor)$", check=False,
+    )  # fmt: skip
+    for entry in split_z(found.stdout):
+        key, _, value = os.fsdecode(entry).lower().partition("\n")
+        if key == "core.sparsecheckout" and value != "false":
+            raise RepositoryError(
+                "the checkout is sparse, which is not supported",
+                where=where,
+                fix="git sparse-checkout disable, or use a full clone",
+            )
+        if key != "core.sparsecheckout" and value != "false":
+            raise RepositoryError(
+                "the repository is a partial clone: objects may be missing",
+                where=where,
+                fix="use a full clone",
+            )
+    filtered = _filtered_path(git)
+    if filtered is not None:
+        path, name = (os.fsdecode(part) for part in filtered)
+        raise RepositoryError(
+            f"{path!r} goes through the filter {name!r} (LFS, git-crypt, …): not supported",
+            where=where,
+            fix="work in a repository without filtered files",
+        )
+
+
+def _filtered_path(git: Git) -> tuple[bytes, bytes] | None:
+    """Return a tracked path with a filter and the filter's name, or None."""
+    assert git.work_tree is not None
+    tracked = split_z(git.run("ls-files", "-z").stdout)
+    root = os.fsencode(git.work_tree)
+    sources = [os.path.join(root, path) for path in tracked if path.endswith(b".gitattributes")]
+    common = git.text("rev-parse", "--path-format=absolute", "--git-common-dir")
+    sources.append(os.path.join(os.fsencode(common), b"info", b"attributes"))
+    if not any(b"filter" in _content(source) for source in sources):
+        return None
+    return next(iter(filtered_paths(git, tracked)), None)
+
+
+def filtered_paths(git: Git, paths: tuple[bytes, ...]) -> list[tuple[bytes, bytes]]:
+    """Return those of ``paths`` that have a ``filter`` attribute, each with its filter."""
+    if not paths:
+        return []
+    done = git.run("check-attr", "-z", "--stdin", "filter", stdin=join_z(paths))
+    fields = done.stdout.split(b"\0")
+    return [
+        (path, value)
+        for path, value in zip(fields[0::3], fields[2::3], strict=False)
+        if value not in (b"unspecified", b"unset")
+    ]
+
+
+def _content(path: bytes) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""

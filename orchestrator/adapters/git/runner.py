@@ -1,0 +1,172 @@
+"""The one way the product runs git: hardened, with absolute directories, never by discovery."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import attrs
+
+from orchestrator.adapters.process import Completed, run
+from orchestrator.errors import ProcessError
+
+GitError = ProcessError
+"""What a failing git command raises."""
+
+_CONFIG = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.attributesFile": "/dev/null",
+    "core.pager": "cat",
+    "core.editor": "false",
+    "sequence.editor": "false",
+    "core.sshCommand": "false",
+    "core.askPass": "",
+    "core.alternateRefsCommand": "",
+    "core.untrackedCache": "false",
+    "core.splitIndex": "false",
+    "core.fsync": "committed,reference",
+    "credential.helper": "",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "log.showSignature": "false",
+    "gpg.program": "false",
+    "gpg.ssh.program": "false",
+    "diff.external": "",
+    "diff.ignoreSubmodules": "all",
+    "submodule.recurse": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+    "safe.bareRepository": "explicit",
+    "color.ui": "false",
+    "i18n.commitEncoding": "utf-8",
+}
+
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "/bin/false",
+    "SSH_ASKPASS": "/bin/false",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GCM_INTERACTIVE": "never",
+    "GIT_EDITOR": "false",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    # What the reflog names; commits get the operator's identity explicitly.
+    "GIT_COMMITTER_NAME": "Orchestrator",
+    "GIT_COMMITTER_EMAIL": "orchestrator@localhost",
+}
+
+_DRIVERS = {
+    "filter": {"clean": "", "smudge": "", "process": "", "required": "false"},
+    "diff": {"command": "", "textconv": "", "binary": "false"},
+    # An empty driver is run as a command; one that fails is a conflict, which is what is meant.
+    "merge": {"driver": "false"},
+}
+
+
+@attrs.frozen
+class Git:
+    """Runs git on one repository with nothing of its configuration executed.
+
+    Attributes:
+      git_dir: absolute git directory.
+      work_tree: absolute work tree, or None for commands that need none.
+      executable: absolute path of git.
+      extra_config: configuration in force for every command, after the hardening.
+      extra_env: environment in force for every command.
+    """
+
+    git_dir: Path
+    work_tree: Path | None
+    executable: str
+    extra_config: Mapping[str, str] = attrs.field(factory=dict)
+    extra_env: Mapping[str, str] = attrs.field(factory=dict)
+
+    def run(
+        self,
+        *args: str | bytes | Path,
+        index: Path | None = None,
+        stdin: bytes = b"",
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run one git command and return its output. Blocking.
+
+        Args:
+          index: private index file to use instead of the repository's.
+          check: whether a status other than 0 is an error.
+          env: variables for this command only.
+
+        Raises:
+          ProcessError: when the command fails and ``check`` is set.
+        """
+        argv = [self.executable, "--literal-pathspecs", "--no-replace-objects"]
+        argv.append(f"--git-dir={self.git_dir}")
+        if self.work_tree is not None:
+            argv.append(f"--work-tree={self.work_tree}")
+        argv.extend(os.fsdecode(arg) for arg in args)
+        environment = self._environment()
+        if index is not None:
+            environment["GIT_INDEX_FILE"] = str(index)
+        environment.update(env or {})
+        # From below the work tree git would list only what lies below its own directory.
+        tree = self.work_tree
+        cwd = tree if tree is not None and self.git_dir.is_relative_to(tree) else self.git_dir
+        done = run(argv, cwd=cwd, env=environment, stdin=stdin)
+        if check and done.returncode != 0:
+            raise GitError(
+                ["git", *argv[3:]], done.returncode, done.stderr.decode(errors="replace")
+            )
+        return done
+
+    def text(self, *args: str | bytes | Path, index: Path | None = None) -> str:
+        """Run one git command and return its output as text without the final newline."""
+        return os.fsdecode(self.run(*args, index=index).stdout).rstrip("\n")
+
+    def at(self, work_tree: Path) -> Git:
+        """Return the same repository with another work tree."""
+        return attrs.evolve(self, work_tree=work_tree)
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(_ENVIRONMENT)
+        environment["PATH"] = os.environ.get("PATH", os.defpath)
+        environment["HOME"] = str(self.git_dir)
+        if "TMPDIR" in os.environ:
+            environment["TMPDIR"] = os.environ["TMPDIR"]
+        config = _CONFIG | dict(self.extra_config)
+        # Through the environment a key may hold anything, "=" and newlines included.
+        environment["GIT_CONFIG_COUNT"] = str(len(config))
+        for number, (key, value) in enumerate(config.items()):
+            environment[f"GIT_CONFIG_KEY_{number}"] = key
+            environment[f"GIT_CONFIG_VALUE_{number}"] = value
+        environment.update(self.extra_env)
+        return environment
+
+
+def without_drivers(git: Git) -> Git:
+    """Return ``git`` with every filter, diff and merge driver of its configuration blanked."""
+    found = git.run(
+        "config", "-z", "--name-only", "--get-regexp", r"^(filter|diff|merge)\..*\.", check=False
+    )
+    blank: dict[str, str] = {}
+    for key in split_z(found.stdout):
+        section, _, rest = os.fsdecode(key).partition(".")
+        name = rest.rpartition(".")[0]
+        for variable, value in _DRIVERS[section].items():
+            blank[f"{section}.{name}.{variable}"] = value
+    return attrs.evolve(git, extra_config=dict(git.extra_config) | blank)
+
+
+def split_z(output: bytes) -> tuple[bytes, ...]:
+    """Split NUL-terminated output."""
+    return tuple(part for part in output.split(b"\0") if part)
+
+
+def join_z(paths: Iterable[bytes]) -> bytes:
+    """Terminate each path with NUL."""
+    return b"".join(path + b"\0" for path in paths)

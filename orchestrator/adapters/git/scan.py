@@ -1,0 +1,96 @@
+"""What differs in a workspace from an index, without following links or entering repositories."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import attrs
+
+from .runner import Git, split_z
+
+
+@attrs.frozen
+class Scan:
+    """Paths relative to the work tree.
+
+    Attributes:
+      present: changed or new files and links that can be read.
+      gone: paths of the index that are no file or link any more.
+      nested: directories that are git repositories of their own.
+      unreadable: changed paths that git cannot keep: no permission, or a special file.
+    """
+
+    present: tuple[bytes, ...]
+    gone: tuple[bytes, ...]
+    nested: tuple[bytes, ...]
+    unreadable: tuple[bytes, ...]
+
+
+def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
+    """Make ``target`` the index of ``tree``, with what ``seed`` knows about unchanged files."""
+    if seed.is_file():
+        shutil.copy2(seed, target)
+        if git.run("read-tree", "-m", tree, index=target, check=False).returncode == 0:
+            git.run("update-index", "-q", "--refresh", index=target, check=False)
+            return
+    target.unlink(missing_ok=True)
+    git.run("read-tree", tree, index=target)
+    git.run("update-index", "-q", "--refresh", index=target, check=False)
+
+
+def scan(git: Git, index: Path) -> Scan:
+    """Compare the work tree of ``git`` with ``index``; ignored files are left out."""
+    assert git.work_tree is not None
+    root = os.fsencode(git.work_tree)
+    differing = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=all", index=index)
+    listed = git.run("ls-files", "-z", "--others", "--exclude-standard", index=index)
+    others = split_z(listed.stdout)
+    nested = {path.rstrip(b"/") for path in others if path.endswith(b"/")}
+    nested |= _repositories_among(root, split_z(git.run("ls-files", "-z", index=index).stdout))
+    present, gone, unreadable = [], [], []
+    for path in sorted({*split_z(differing.stdout), *others}):
+        if path.endswith(b"/"):
+            continue
+        mode = mode_of(root, path)
+        if mode is None or stat.S_ISDIR(mode):
+            gone.append(path)
+        elif stat.S_ISLNK(mode) or (
+            stat.S_ISREG(mode) and os.access(os.path.join(root, path), os.R_OK)
+        ):
+            present.append(path)
+        else:
+            unreadable.append(path)
+    return Scan(tuple(present), tuple(gone), tuple(sorted(nested)), tuple(unreadable))
+
+
+def mode_of(root: bytes, path: bytes) -> int | None:
+    """Return the mode of what lies at ``path``, or None when nothing does, following no link."""
+    parts = path.split(b"/")
+    place = root
+    for part in parts[:-1]:
+        place = os.path.join(place, part)
+        mode = _lstat(place)
+        if mode is None or not stat.S_ISDIR(mode):
+            return None
+    return _lstat(os.path.join(place, parts[-1]))
+
+
+def _lstat(path: bytes) -> int | None:
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return None
+
+
+def _repositories_among(root: bytes, tracked: tuple[bytes, ...]) -> set[bytes]:
+    """Return directories of tracked files that hold a ``.git``, which git itself does not list."""
+    directories: set[bytes] = set()
+    for path in tracked:
+        directory = os.path.dirname(path)
+        while directory and directory not in directories:
+            directories.add(directory)
+            directory = os.path.dirname(directory)
+    return {d for d in directories if mode_of(root, os.path.join(d, b".git")) is not None}

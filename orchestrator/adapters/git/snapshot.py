@@ -1,0 +1,133 @@
+"""Keeps the exact bytes of a workspace in a commit, and brings a workspace to a commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from . import objects
+from .objects import Author
+from .repository import Repository
+from .runner import Git, join_z, split_z
+from .scan import aligned_index, mode_of, scan
+from .workspace import Workspace, move_to_trash, rebuild_git_dir
+
+
+def snapshot(
+    repo: Repository,
+    workspace: Workspace,
+    parent: str,
+    message: str,
+    identity: Author,
+    when: int,
+) -> str:
+    """Return a commit on ``parent`` with the workspace's exact bytes. Blocking; moves no ref.
+
+    Untracked files and the files of nested repositories are in it; ignored files, special files
+    and files that cannot be read are not. The workspace is only read.
+    """
+    tree = objects.tree_of(repo.git, parent)
+    raw = repo.raw_git().at(workspace.path)
+    with objects.private_index(raw) as index:
+        if not workspace.path.is_symlink() and workspace.path.is_dir():
+            # With the attributes in force an unchanged file is unchanged whatever its line ends.
+            aligned_index(repo.git.at(workspace.path), workspace.index, index, tree)
+            found = scan(raw, index)
+            nested = [path for place in found.nested for path in _files_below(raw, place)]
+            raw.run("update-index", "-z", "--force-remove", "--stdin",
+                    index=index, stdin=join_z(found.gone))  # fmt: skip
+            raw.run("update-index", "-z", "--add", "--replace", "--stdin",
+                    index=index, stdin=join_z((*found.present, *nested)))  # fmt: skip
+        else:
+            raw.run("read-tree", "--empty", index=index)
+        tree = raw.text("write-tree", index=index)
+    return objects.commit(repo.git, tree, [parent], message, identity, when)
+
+
+def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
+    """Bring the workspace to exactly ``commit``, on its branch, with a clean git. Blocking.
+
+    What lies in the way is renamed into the workspace's trash, never deleted, so that nothing on
+    disk is the only copy of anything; ignored files stay unless a path of the commit needs their
+    place. After a crash at any point, or a failure, the next call finishes the work.
+
+    Raises:
+      ProcessError: when git fails.
+    """
+    if workspace.path.is_symlink() or not workspace.path.is_dir():
+        if os.path.lexists(workspace.path):
+            move_to_trash(workspace, os.fsencode(workspace.path))
+        workspace.path.mkdir(mode=0o700)
+    root = os.fsencode(workspace.path)
+    git = repo.git.at(workspace.path)
+    index = workspace.directory / "index.restoring"
+    aligned_index(git, workspace.index, index, objects.tree_of(repo.git, commit))
+    found = scan(git, index)
+    wrong = (*found.present, *found.gone, *found.unreadable)
+    for place in found.nested:
+        _clear(workspace, root, os.path.join(place, b".git"))
+    tracked = set(split_z(git.run("ls-files", "-z", index=index).stdout))
+    for place in found.nested:
+        if not any(path.startswith(place + b"/") for path in tracked):
+            _clear(workspace, root, place)
+    for path in wrong:
+        _clear(workspace, root, path)
+    missing = [path for path in wrong if path in tracked]
+    # Clearing a nested repository's .git may show files that its presence hid from the scan.
+    again = scan(git, index)
+    for path in (*again.present, *again.unreadable):
+        _clear(workspace, root, path)
+    missing = sorted({*missing, *(p for p in (*again.present, *again.gone) if p in tracked)})
+    git.run("checkout-index", "-q", "-u", "-f", "-z", "--stdin",
+            index=index, stdin=join_z(missing))  # fmt: skip
+    os.replace(index, workspace.index)
+    rebuild_git_dir(repo, workspace, commit)
+
+
+def _clear(workspace: Workspace, root: bytes, path: bytes) -> None:
+    """Move away what lies at ``path``, or the file or link that lies where its parent should."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts) + 1):
+        place = b"/".join(parts[:depth])
+        mode = mode_of(root, place)
+        if mode is None:
+            return
+        if depth == len(parts) or not stat.S_ISDIR(mode):
+            move_to_trash(workspace, os.path.join(root, place))
+            break
+    _remove_empty_parents(root, path)
+
+
+def _remove_empty_parents(root: bytes, path: bytes) -> None:
+    parent = os.path.dirname(path)
+    while parent and mode_of(root, parent) is not None:
+        try:
+            os.rmdir(os.path.join(root, parent))
+        except OSError:
+            return
+        parent = os.path.dirname(parent)
+
+
+def _files_below(raw: Git, place: bytes) -> Iterator[bytes]:
+    """Yield the files of a nested repository's work tree, relative to the outer one."""
+    assert raw.work_tree is not None
+    root = raw.work_tree / os.fsdecode(place)
+    with objects.private_index(raw) as empty:
+        inner = attrs.evolve(raw, work_tree=root)
+        found = scan(inner, empty)
+        for path in found.present:
+            yield os.path.join(place, path)
+        for deeper in found.nested:
+            for path in _files_below(inner, deeper):
+                yield os.path.join(place, path)
+
+
+def clear_trash(workspace: Workspace) -> None:
+    """Delete what `restore` moved aside."""
+    trash: Path = workspace.directory / "trash"
+    shutil.rmtree(trash, ignore_errors=True)
