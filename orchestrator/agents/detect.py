@@ -9,8 +9,8 @@ from pathlib import Path
 
 import attrs
 import trio
-from orchestrator.adapters.process import in_thread, run
 
+from orchestrator.adapters.process import in_thread, run
 from orchestrator.agents.text import summary
 from orchestrator.errors import AdapterError
 

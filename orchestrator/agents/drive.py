@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
-from orchestrator.adapters.lines import iter_lines
 
+from orchestrator.adapters.lines import iter_lines
 from orchestrator.agents.port import WorkerProcess, WorkerTask
 from orchestrator.agents.result import ResultFile, read_result
 from orchestrator.agents.text import Tail
