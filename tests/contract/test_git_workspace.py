@@ -239,6 +239,8 @@ def test_a_vanished_workspace_is_a_problem_and_comes_back(place: Place) -> None:
     place.keep()
     place.restore()
     committed(place)
+    home = place.repo.workspace_home()
+    assert workspace.open_existing(place.repo, "item", home) == place.work
 
 
 def test_a_workspace_replaced_by_a_link_leads_nowhere(place: Place, tmp_path: Path) -> None:

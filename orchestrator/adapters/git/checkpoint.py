@@ -8,7 +8,8 @@ import stat
 import attrs
 
 from . import objects
-from .repository import Repository, filtered_paths
+from .faithful import filtered_paths
+from .repository import Repository
 from .runner import Git, join_z, split_z
 from .scan import aligned_index, mode_of, scan
 from .workspace import Workspace

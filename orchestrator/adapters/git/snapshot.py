@@ -15,7 +15,7 @@ from .objects import Author
 from .repository import Repository
 from .runner import Git, join_z, split_z
 from .scan import aligned_index, mode_of, scan
-from .workspace import Workspace, move_to_trash, rebuild_git_dir
+from .workspace import Workspace, make_again, move_to_trash, rebuild_git_dir
 
 
 def snapshot(
@@ -60,9 +60,7 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
       ProcessError: when git fails.
     """
     if workspace.path.is_symlink() or not workspace.path.is_dir():
-        if os.path.lexists(workspace.path):
-            move_to_trash(workspace, os.fsencode(workspace.path))
-        workspace.path.mkdir(mode=0o700)
+        make_again(workspace)
     root = os.fsencode(workspace.path)
     git = repo.git.at(workspace.path)
     index = workspace.directory / "index.restoring"

@@ -59,14 +59,11 @@ def create(repo: Repository, item: str, commit: str, home: Path) -> Workspace:
     building = place.path.with_name(place.path.name + ".tmp")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700)
-    nonce = secrets.token_hex(16)
     place.index.unlink(missing_ok=True)
     git = repo.git.at(building)
     git.run("read-tree", "-m", "-u", commit, index=place.index)
     rebuild_git_dir(repo, attrs.evolve(place, path=building), commit)
-    found = building.stat()
-    marker = {"item": item, "nonce": nonce, "device": found.st_dev, "inode": found.st_ino}
-    _write(place.directory / "marker.json", json.dumps(marker))
+    _mark(place, building)
     os.rename(building, place.path)
     return place
 
@@ -94,6 +91,17 @@ def remove(workspace: Workspace) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         os.rename(workspace.path, doomed)
     shutil.rmtree(workspace.directory)
+
+
+def make_again(workspace: Workspace) -> None:
+    """Put an empty directory where a workspace was; whatever lies there goes to the trash."""
+    if os.path.lexists(workspace.path):
+        move_to_trash(workspace, os.fsencode(workspace.path))
+    building = workspace.path.with_name(workspace.path.name + ".tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(mode=0o700)
+    _mark(workspace, building)
+    os.rename(building, workspace.path)
 
 
 def move_to_trash(workspace: Workspace, path: bytes) -> None:
@@ -132,6 +140,18 @@ def _place(home: Path, item: str) -> Workspace:
     branch_ref(item)
     directory = home / _PRIVATE / item
     return Workspace(home / item, directory / "index", directory, item)
+
+
+def _mark(workspace: Workspace, made: Path) -> None:
+    """Record which directory is the workspace, before it is put in its place."""
+    found = made.stat()
+    marker = {
+        "item": workspace.item,
+        "nonce": secrets.token_hex(16),
+        "device": found.st_dev,
+        "inode": found.st_ino,
+    }
+    _write(workspace.directory / "marker.json", json.dumps(marker))
 
 
 def _is_ours(workspace: Workspace) -> bool:
