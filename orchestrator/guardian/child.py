@@ -68,8 +68,8 @@ class _Link:
             if kind == socket.SCM_RIGHTS:
                 received = array.array("i", payload)
                 self.descriptors.extend(received)
-        for handle in self.descriptors:
-            os.set_inheritable(handle, False)
+                for handle in received:
+                    os.set_inheritable(handle, False)
         self.closed = not data
         self._buffer += data
         messages = []
