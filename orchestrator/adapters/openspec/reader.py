@@ -1,0 +1,204 @@
+"""Reads changes from the files below ``openspec/changes``. Blocking; worker threads only."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+import attrs
+
+from orchestrator.errors import SpecError
+from orchestrator.work.spec import Change, Scenario
+
+from .lines import fenced_lines, split_lines
+from .tasks import ParsedTasks, parse_tasks
+
+FILE_LIMIT = 4 * 1024 * 1024
+"""Largest file that is read, in bytes."""
+
+
+@attrs.frozen(kw_only=True)
+class ChangeSummary:
+    """One row of a list of changes.
+
+    Attributes:
+      status: "no-tasks", "in-progress" or "complete", as OpenSpec says it; "unreadable" when its
+        files cannot be read, with the reason from ``OpenSpec.read``.
+    """
+
+    id: str
+    title: str
+    done: int
+    total: int
+    status: str
+
+
+class OpenSpec:
+    """The changes of one spec root: of the checkout, or of any other tree with the same files.
+
+    Attributes:
+      root: directory that holds ``openspec/``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._changes = root / "openspec" / "changes"
+
+    def changes(self) -> tuple[ChangeSummary, ...]:
+        """Return the changes that are not archived, sorted by name.
+
+        Raises:
+          SpecError: when the directory of changes cannot be read.
+        """
+        return tuple(self._summary(name) for name in self._names())
+
+    def read(self, change_id: str) -> Change:
+        """Read a change, finished or not, with tasks or without.
+
+        Raises:
+          SpecError: when there is no such change, or a file of it is too large or unreadable.
+        """
+        directory = self._directory(change_id)
+        warnings: list[str] = []
+        parsed = _read_tasks(directory, warnings)
+        return Change(
+            id=change_id,
+            title=_title(directory, warnings) or change_id,
+            root=self.root,
+            directory=directory,
+            tasks_file=_present(directory / "tasks.md"),
+            stories=parsed.stories,
+            scenarios=_scenarios(directory, warnings),
+            proposal=_present(directory / "proposal.md"),
+            design=_present(directory / "design.md"),
+            warnings=tuple(warnings),
+        )
+
+    def require_work(self, change_id: str) -> Change:
+        """Read a change that is to be worked on.
+
+        Raises:
+          SpecError: also when it has no task file, or one without tasks.
+        """
+        change = self.read(change_id)
+        where = str(change.directory / "tasks.md")
+        fix = 'write tasks as "- [ ] 1.1 What to do" under "## 1. Section"'
+        if change.tasks_file is None:
+            raise SpecError(f"{change_id} has no tasks.md", where=where, fix=fix)
+        if not change.stories:
+            raise SpecError(f"the tasks.md of {change_id} holds no task", where=where, fix=fix)
+        return change
+
+    def _names(self) -> list[str]:
+        if not self._changes.is_dir():
+            return []
+        try:
+            with os.scandir(self._changes) as entries:
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if _is_valid(entry.name) and entry.is_dir(follow_symlinks=False)
+                )
+        except OSError as error:
+            raise _unreadable(self._changes, error) from error
+
+    def _directory(self, change_id: str) -> Path:
+        names = self._names()
+        if change_id in names:
+            return self._changes / change_id
+        near = difflib.get_close_matches(change_id, names, n=3)
+        if not _is_valid(change_id):
+            message = f"{change_id!r} cannot be the name of a change"
+        else:
+            message = f"no change is called {change_id}"
+        fix = f"did you mean {' or '.join(near)}? " if near else ""
+        fix += f"there are: {', '.join(names)}" if names else "propose a change first"
+        raise SpecError(message, where=str(self._changes), fix=fix)
+
+    def _summary(self, name: str) -> ChangeSummary:
+        directory = self._changes / name
+        try:
+            tasks = _read_tasks(directory, []).tasks
+            title = _title(directory, []) or name
+        except SpecError:
+            return ChangeSummary(id=name, title=name, done=0, total=0, status="unreadable")
+        done = sum(task.done for task in tasks)
+        status = "no-tasks" if not tasks else "complete" if done == len(tasks) else "in-progress"
+        return ChangeSummary(id=name, title=title, done=done, total=len(tasks), status=status)
+
+
+def _is_valid(name: str) -> bool:
+    """Tell whether a change may have this name: one printable component, no option, not hidden."""
+    return (
+        bool(name)
+        and name != "archive"
+        and name.isprintable()
+        and not name.startswith((".", "-"))
+        and not set(name) & set("/\\")
+    )
+
+
+def _read_tasks(directory: Path, warnings: list[str]) -> ParsedTasks:
+    path = directory / "tasks.md"
+    parsed = parse_tasks(_read_text(path, warnings))
+    warnings += [f"{path.name}: {warning}" for warning in parsed.warnings]
+    warnings += [f"{path.name}: section {title!r} has no tasks" for title in parsed.empty_sections]
+    return parsed
+
+
+def _title(directory: Path, warnings: list[str]) -> str:
+    """Return the proposal's first top heading; its sections ("Why") are no title."""
+    lines = split_lines(_read_text(directory / "proposal.md", warnings))
+    hidden = fenced_lines(lines)
+    for number, line in enumerate(lines):
+        if number not in hidden and line.startswith("# "):
+            return line[2:].strip().rstrip("#").rstrip()
+    return ""
+
+
+def _scenarios(directory: Path, warnings: list[str]) -> tuple[Scenario, ...]:
+    from .scenarios import parse_scenarios
+
+    specs = directory / "specs"
+    found: list[Scenario] = []
+    for path in sorted(specs.rglob("spec.md")):
+        capability = path.parent.relative_to(specs).as_posix()
+        found += parse_scenarios(_read_text(path, warnings), capability)
+    return tuple(found)
+
+
+def _present(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _read_text(path: Path, warnings: list[str]) -> str:
+    """Return a file's text, "" when it is missing; bytes that are no UTF-8 are replaced."""
+    # A pipe or device of that name would block the thread for ever.
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(data) > FILE_LIMIT:
+        raise SpecError(
+            f"{path.name} is larger than {FILE_LIMIT // 1024 // 1024} MiB",
+            where=str(path),
+            fix="split it, or move what is no spec out of it",
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        warnings.append(f"{path.name}: line {line}: not UTF-8; unreadable characters are replaced")
+        return data.decode(errors="replace")
+
+
+def _unreadable(path: Path, error: OSError) -> SpecError:
+    return SpecError(
+        f"{path.name} cannot be read: {error.strerror}",
+        where=str(path),
+        fix="see to its permissions",
+    )
