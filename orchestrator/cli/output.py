@@ -1,0 +1,55 @@
+"""What a person sees: data on stdout, progress on stderr, colour only where it is wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import Any, TextIO
+
+from orchestrator.errors import OrchestratorError
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+
+
+def coloured(text: str, colour: str, stream: TextIO) -> str:
+    """Return ``text`` in ``colour`` when ``stream`` is a terminal and NO_COLOR is not set."""
+    plain_wanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if plain_wanted or not stream.isatty():
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def width() -> int:
+    """Return the columns of the terminal, 100 when there is none."""
+    return max(40, shutil.get_terminal_size((100, 24)).columns)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(error: OrchestratorError, *, as_json: bool) -> None:
+    """Tell what happened, where, and what to do; one document on stdout under ``--json``."""
+    if as_json:
+        print_json(error.document())
+        return
+    lines = [coloured("error: ", "red", sys.stderr) + error.message]
+    if error.where:
+        lines.append(f"  where: {error.where}")
+    if error.fix:
+        lines.append(f"  fix:   {error.fix}")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as "42s", "3m02s" or "1h05m"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

@@ -1,0 +1,91 @@
+"""The arguments of every command. Imports nothing heavy: `--help` waits for it."""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator import __version__
+
+_MAIN = """\
+start          init      look at what is here, write orchestrator.toml
+               doctor    check git, identity, agent, spec and locks
+               demo      the whole loop on a scripted worker: no keys, no network
+work           run       drive a change to done
+see            status    what is going on       list   the changes of the spec
+               show      one change             logs   the output of an attempt
+               diff      what a run changed
+deliver        finish    keep or merge the result
+               recover   list and restore what is pinned
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="orc",
+        description="Drives coding agents through a spec, checks the results, commits every step.",
+        epilog=_MAIN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"orchestrator {__version__}")
+    parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
+    parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add(commands, "init", "write orchestrator.toml from what is here")
+    _add(commands, "doctor", "check git, identity, agent, spec and locks", json=True)
+    demo = _add(commands, "demo", "run the real loop on a scripted worker")
+    demo.add_argument("--keep", action="store_true", help="keep the demo's repository")
+    _run(_add(commands, "run", "drive a change to done", json=True))
+    status = _add(commands, "status", "what is going on", json=True)
+    status.add_argument("item", nargs="?")
+    _add(commands, "list", "the changes of the spec", json=True)
+    show = _add(commands, "show", "one change, its stories and scenarios", json=True)
+    show.add_argument("change")
+    show.add_argument("--prompt", metavar="STORY", help="print the prompt of this story")
+    logs = _add(commands, "logs", "the output of an attempt, the newest by default")
+    logs.add_argument("attempt", nargs="?")
+    diff = _add(commands, "diff", "what a run changed")
+    diff.add_argument("item")
+    diff.add_argument("--stat", action="store_true", help="only the names of the files")
+    finish = _add(commands, "finish", "deliver the result of an item", json=True)
+    finish.add_argument("item")
+    how = finish.add_mutually_exclusive_group()
+    how.add_argument("--keep", dest="how", action="store_const", const="keep", default="keep")
+    how.add_argument("--merge", dest="how", action="store_const", const="merge")
+    finish.add_argument("--verify", action="append", metavar="CMD")
+    recover = _add(commands, "recover", "list what is pinned, or restore one", json=True)
+    recover.add_argument("pinned", nargs="?", metavar="ATTEMPT|ITEM")
+    recover.add_argument("--to", metavar="DIR", help="write the kept files into this new directory")
+    return parser
+
+
+def _run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("change", nargs="?")
+    run.add_argument("--agent", metavar="NAME", help="claude, or a name from [agents]")
+    run.add_argument("--model")
+    run.add_argument("--max-attempts", type=int, metavar="N", help="per story (default 3)")
+    run.add_argument("--max-turns", type=int, metavar="N", help="per attempt")
+    run.add_argument("--max-cost", type=float, metavar="DOLLARS", help="per attempt")
+    run.add_argument("--attempt-timeout", metavar="TIME", help="such as 90s, 30m, 2h")
+    run.add_argument("--command-timeout", metavar="TIME", help="of one git sequence (default 30s)")
+    run.add_argument("--verify", action="append", metavar="CMD", help="may be given several times")
+    run.add_argument("--baseline", choices=("run", "skip"), default="run")
+    run.add_argument("--finish", choices=("keep", "merge"))
+    run.add_argument("--dry-run", action="store_true", help="say what would be done")
+    run.add_argument("--no-tui", action="store_true", help="plain lines, the only form so far")
+    run.add_argument("-q", "--quiet", action="store_true", help="only the lines that matter")
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    *,
+    json: bool = False,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    parser.set_defaults(json=False)
+    if json:
+        parser.add_argument("--json", action="store_true", help="JSON on stdout")
+    return parser

@@ -1,0 +1,151 @@
+"""Turns the events of a run into lines for a person, or into JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import attrs
+
+from orchestrator.messages import Event
+from orchestrator.run.events import (
+    AttemptFailed,
+    AttemptStarted,
+    BaselinePassed,
+    RunEnded,
+    RunStarted,
+    StoryVerified,
+    Warned,
+    WorkerActed,
+)
+from orchestrator.text import one_line
+from orchestrator.work.worker import Usage
+
+from .output import coloured, duration, width
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """Return an event as its JSON document: ``event`` names it, the rest are its fields."""
+    return {"event": _snake(type(event).__name__), **attrs.asdict(event)}
+
+
+@attrs.define(eq=False)
+class JsonLines:
+    """Prints each event as one JSON document on a line of its own."""
+
+    stream: TextIO
+
+    async def emit(self, batch: Sequence[Event]) -> None:
+        """Print the batch."""
+        for event in batch:
+            self.stream.write(json.dumps(event_document(event), ensure_ascii=True) + "\n")
+        self.stream.flush()
+
+
+@attrs.define(eq=False)
+class PlainLines:
+    """Prints what a person wants to read, a line per event.
+
+    Attributes:
+      verbose: also what the worker says and does between the lines.
+    """
+
+    stream: TextIO
+    verbose: bool = True
+
+    async def emit(self, batch: Sequence[Event]) -> None:
+        """Print the batch."""
+        for event in batch:
+            if line := self._line(event):
+                self.stream.write(line + "\n")
+        self.stream.flush()
+
+    def _line(self, event: Event) -> str:
+        match event:
+            case RunStarted():
+                return self._started(event)
+            case Warned(message=message):
+                return self._paint(f"    {one_line(message, width() * 2)}", "yellow")
+            case BaselinePassed(commands=commands, seconds=seconds):
+                return f"    baseline ok  {duration(seconds)}  {', '.join(commands)}"
+            case AttemptStarted(position=at, stories=of, title=title, number=number):
+                return self._paint(f"{at}/{of} {title}  try {number}", "bold")
+            case WorkerActed(kind=kind, text=text):
+                return self._acted(kind, text)
+            case AttemptFailed():
+                return self._failed(event)
+            case StoryVerified():
+                checked = "verify ok" if event.verified else "unverified"
+                return (
+                    f"{_head(event.position, event.stories, event.title)}"
+                    f"try {event.number}  {_spent(event.seconds, event.usage)}  "
+                    f"{self._paint(checked, 'green')}  → {event.commit[:7]}"
+                )
+            case _:
+                return ""
+
+    def _started(self, event: RunStarted) -> str:
+        parts = [
+            event.item,
+            f"{event.stories} stories" if event.stories != 1 else "1 story",
+            f"{event.branch} from {event.base_name or 'detached'}@{event.base[:7]}",
+            f"agent {event.agent}",
+        ]
+        if event.carried:
+            parts.append(f"carried {len(event.carried)} spec files")
+        if event.left_behind:
+            parts.append(f"left behind: {_names(event.left_behind)}")
+        if event.continued:
+            parts.append("continued")
+        return " · ".join(one_line(part) for part in parts)
+
+    def _acted(self, kind: str, text: str) -> str:
+        if not self.verbose:
+            return ""
+        return self._paint(one_line(f"    {kind}: {text}", width() - 5), "dim")
+
+    def _failed(self, event: AttemptFailed) -> str:
+        word = "FAILED" if event.state == "failed" else event.state.upper()
+        return (
+            f"{event.position}/{event.stories} story {event.story}  try {event.number}  "
+            f"{_spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {event.reason}"
+        )
+
+    def _paint(self, text: str, colour: str) -> str:
+        return coloured(text, colour, self.stream)
+
+
+def summary(event: RunEnded) -> str:
+    """Return the closing line of a run, with what to do next."""
+    spent = f", ${event.cost:.2f}" if event.cost else ""
+    attempts = f"{event.attempts} attempt{'s' if event.attempts != 1 else ''}"
+    kind = "verified" if event.verified else "unverified"
+    head = f"{event.state} {event.done}/{event.stories} {kind}, {attempts}{spent}"
+    match event.state:
+        case "done":
+            return (
+                f"{head}, your checkout untouched.  "
+                f"orc diff {event.item} | orc finish {event.item} --merge"
+            )
+        case "blocked":
+            return f"{head}: {event.reason}\nanswer in the spec, then: orc run {event.item}"
+        case _:
+            return f"{head}: {event.reason}\ncontinue with: orc run {event.item}"
+
+
+def _head(position: int, stories: int, title: str) -> str:
+    return f"{position}/{stories} {one_line(title, 40)}  "
+
+
+def _spent(seconds: float, usage: Usage) -> str:
+    return duration(seconds) + (f" ${usage.cost:.2f}" if usage.cost else "")
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

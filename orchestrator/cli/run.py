@@ -1,0 +1,156 @@
+"""`run`: drives a change to done and tells as it happens."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import trio
+from orchestrator.guardian.reaper import become_subreaper
+
+from orchestrator.bridge import Sink
+from orchestrator.errors import ConfigError
+from orchestrator.messages import Event
+from orchestrator.run.application import (
+    FinishOptions,
+    Plan,
+    RunOptions,
+    finish_item,
+    make_plan,
+    run_change,
+)
+from orchestrator.run.events import RunEnded, RunStarted
+from orchestrator.run.paths import events_log
+from orchestrator.run.story_loop import Outcome
+
+from .output import print_json
+from .render import JsonLines, PlainLines, event_document, summary
+
+_EXIT_CODES = {"done": 0, "failed": 1, "blocked": 4, "stopped": 130}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Drive one change; exit 0 done, 1 failed, 4 waits for a person, 130 stopped."""
+    options = RunOptions(
+        directory=Path(arguments.directory),
+        config_file=Path(arguments.config) if arguments.config else None,
+        change=arguments.change,
+        overrides=_overrides(arguments),
+        model=arguments.model,
+        max_turns=arguments.max_turns,
+        max_cost=arguments.max_cost,
+        baseline=arguments.baseline == "run",
+    )
+    plan = make_plan(options)
+    if arguments.dry_run:
+        _print_plan(plan, as_json=arguments.json)
+        return 0
+    become_subreaper()
+    outcome = trio.run(_run, plan, options, arguments)
+    if outcome.state == "done" and plan.config.execution.finish == "merge":
+        done = trio.run(
+            finish_item,
+            FinishOptions(
+                directory=options.directory,
+                config_file=options.config_file,
+                item=plan.item,
+                how="merge",
+                verify=plan.config.execution.verify,
+            ),
+        )
+        print(done.text, file=sys.stderr)
+    return _EXIT_CODES[outcome.state]
+
+
+async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Outcome:
+    shown: Sink = (
+        JsonLines(sys.stdout)
+        if arguments.json
+        else _Person(PlainLines(sys.stderr, verbose=not arguments.quiet))
+    )
+    sinks = {"person": shown, "log": _EventsLog(plan.repo.state_dir)}
+    return await run_change(plan, options, sinks=sinks, signals=True, on_force=_die)
+
+
+class _Person:
+    """Lines on stderr while it runs, the closing line on stdout."""
+
+    def __init__(self, lines: PlainLines) -> None:
+        self._lines = lines
+
+    async def emit(self, batch: Sequence[Event]) -> None:
+        """Print the batch."""
+        await self._lines.emit(batch)
+        for event in batch:
+            if isinstance(event, RunEnded):
+                print(summary(event), flush=True)
+
+
+class _EventsLog:
+    """Appends every event to the run's log file, which `status` shows elsewhere."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._path: Path | None = None
+
+    async def emit(self, batch: Sequence[Event]) -> None:
+        """Append the batch."""
+        await trio.to_thread.run_sync(self._append, batch)
+
+    def _append(self, batch: Sequence[Event]) -> None:
+        for event in batch:
+            if isinstance(event, RunStarted):
+                self._path = events_log(self._state_dir, event.run)
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._path is not None:
+            lines = (json.dumps(event_document(event), ensure_ascii=True) for event in batch)
+            with self._path.open("a", encoding="ascii") as file:
+                file.write("".join(f"{line}\n" for line in lines))
+
+
+def _die() -> None:
+    """End at once: the guardians notice and kill their trees, the next run settles the rest."""
+    os._exit(130)
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    attempts = arguments.max_attempts
+    if attempts is not None and attempts < 1:
+        raise ConfigError("--max-attempts must be 1 or more")
+    return {
+        "execution": {
+            "agent": arguments.agent,
+            "max_attempts": attempts,
+            "attempt_timeout": arguments.attempt_timeout,
+            "command_timeout": arguments.command_timeout,
+            "verify": arguments.verify,
+            "finish": arguments.finish,
+        }
+    }
+
+
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    change = plan.target.change
+    open_stories = [s for s in change.stories if s.tasks and not s.is_complete]
+    if as_json:
+        print_json(
+            {
+                "item": plan.item,
+                "agent": plan.agent.label,
+                "stories": [story.id for story in open_stories],
+                "verify": list(plan.config.execution.verify),
+                "carried": [str(path, "utf-8", "replace") for path in plan.target.carried],
+                "left_behind": list(plan.target.left_behind),
+            }
+        )
+        return
+    print(f"{plan.item}: {len(open_stories)} open stories with {plan.agent.label}")
+    for story in open_stories:
+        print(f"  {story.id} {story.title} ({len(story.tasks)} tasks)")
+    print(f"verify  {', '.join(plan.config.execution.verify) or 'nothing: unverified'}")
+    print(f"carried {len(plan.target.carried)} spec files; nothing was changed")

@@ -1,0 +1,191 @@
+"""`init` and `doctor`: what is here, and whether it will work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+from orchestrator.adapters.openspec.reader import OpenSpec
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.config import FILE_NAME, load_config
+from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.run.agent import choose_agent
+from orchestrator.run.environment import child_environment, interpreters_into, withheld
+from orchestrator.run.lock import is_running
+from orchestrator.run.target import spec_root
+from orchestrator.text import one_line
+
+from .output import coloured, print_json
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One line of `doctor`; ``level`` is ok, warn or fail."""
+
+    level: str
+    about: str
+    text: str
+    fix: str | None = None
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Look at what is here and write ``orchestrator.toml``, never over an existing one."""
+    repo = Repository.open(Path(arguments.directory))
+    path = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
+    spec, agent = _look(repo, Path(arguments.directory))
+    print(f"spec    {spec}\nagent   {agent}")
+    text = (
+        "# What a run needs to know; everything has a default.\n"
+        "[execution]\n"
+        'attempt_timeout = "30m"\n'
+        "max_attempts = 3          # per story\n"
+        "# Commands that must pass before a story counts as done, for example:\n"
+        f"verify = {json.dumps(_seen_verify(repo.checkout))}\n"
+        "\n[workspace]\n"
+        "setup = []                # run once in a fresh workspace\n"
+    )
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError("there is one already; nothing was written", where=str(path)) from None
+    lines = text.count("\n")
+    print(f"wrote   {path.name} ({lines} lines), nothing else.   next: orc doctor")
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Check what a run stands on; exit 2 when something is missing."""
+    findings = list(_findings(arguments))
+    if arguments.json:
+        print_json({"findings": [attrs.asdict(finding) for finding in findings]})
+    else:
+        colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+        for finding in findings:
+            level = coloured(f"{finding.level:<5}", colours[finding.level], sys.stdout)
+            print(f"{level} {finding.about}: {finding.text}")
+            if finding.fix:
+                print(f"      fix: {finding.fix}")
+    return 2 if any(finding.level == "fail" for finding in findings) else 0
+
+
+def _findings(arguments: argparse.Namespace) -> list[Finding]:
+    start = Path(arguments.directory)
+    try:
+        repo = Repository.open(start)
+    except OrchestratorError as error:
+        return [Finding(level="fail", about="git", text=error.message, fix=error.fix)]
+    findings = [
+        Finding(level="ok", about="git", text=f"{repo.checkout} at {repo.head[:9]}"),
+        _identity(repo),
+    ]
+    config_file = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("configuration", lambda: _configuration(config_file)),
+        ("spec", lambda: _spec(repo, start)),
+        ("agent", lambda: _agent(config_file)),
+        ("locks", lambda: _locks(repo)),
+    ]
+    for about, check in checks:
+        try:
+            findings.append(Finding(level="ok", about=about, text=check()))
+        except OrchestratorError as error:
+            findings.append(Finding(level="fail", about=about, text=error.message, fix=error.fix))
+    return [*findings, *_environment(repo)]
+
+
+def _identity(repo: Repository) -> Finding:
+    identity = repo.identity()
+    if identity.is_fallback:
+        return Finding(
+            level="warn",
+            about="identity",
+            text="not set: commits are made as Orchestrator <orchestrator@localhost>",
+            fix="git config --global user.name NAME; git config --global user.email ADDRESS",
+        )
+    return Finding(level="ok", about="identity", text=f"{identity.name} <{identity.email}>")
+
+
+def _configuration(path: Path) -> str:
+    config = load_config(path, environ=os.environ)
+    verify = ", ".join(config.execution.verify) or "no verify command: done means unverified"
+    return f"{path.name if path.exists() else 'defaults'}; {verify}"
+
+
+def _spec(repo: Repository, start: Path) -> str:
+    root = spec_root(repo, start)
+    changes = OpenSpec(root).changes()
+    counts = ", ".join(f"{change.id} {change.done}/{change.total}" for change in changes[:5])
+    return f"OpenSpec in {os.path.relpath(root, repo.checkout)}: {counts or 'no open change'}"
+
+
+def _agent(config_file: Path) -> str:
+    return choose_agent(load_config(config_file, environ=os.environ), os.environ).label
+
+
+def _locks(repo: Repository) -> str:
+    return "an engine runs on this repository" if is_running(repo.state_dir) else "none held"
+
+
+def _environment(repo: Repository) -> list[Finding]:
+    given = child_environment(
+        os.environ, checkout=repo.checkout, workspace=Path("/w"), temporary=Path("/t")
+    )
+    names = withheld(os.environ, given)
+    findings = []
+    if names:
+        shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+        findings.append(
+            Finding(
+                level="ok",
+                about="environment",
+                text=f"{len(names)} of {len(os.environ)} variables withheld: {one_line(shown)}",
+            )
+        )
+    into = interpreters_into(os.environ.get("PATH", os.defpath), repo.checkout)
+    if into:
+        findings.append(
+            Finding(
+                level="fail",
+                about="python",
+                text=f"{into[0]} has this checkout installed: verification would test it instead "
+                "of the workspace",
+                fix="uninstall it there, and install it in an environment of its own",
+            )
+        )
+    return findings
+
+
+def _look(repo: Repository, start: Path) -> tuple[str, str]:
+    try:
+        spec = _spec(repo, start)
+    except OrchestratorError as error:
+        spec = error.message
+    try:
+        agent = choose_agent(load_config(Path("/dev/null"), environ=os.environ), os.environ).label
+    except OrchestratorError as error:
+        agent = error.message
+    return spec, agent
+
+
+def _seen_verify(checkout: Path) -> list[str]:
+    """Return the one check the project declares beyond doubt, or nothing."""
+    package = checkout / "package.json"
+    if package.is_file():
+        try:
+            scripts = json.loads(package.read_text(encoding="utf-8")).get("scripts", {})
+        except (ValueError, OSError, AttributeError):
+            scripts = {}
+        if isinstance(scripts, dict) and "no test specified" not in scripts.get("test", "no test"):
+            return ["npm test"] if "test" in scripts else []
+    if (checkout / "Cargo.toml").is_file():
+        return ["cargo test"]
+    if (checkout / "go.mod").is_file():
+        return ["go test ./..."]
+    return []

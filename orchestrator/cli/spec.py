@@ -1,0 +1,104 @@
+"""`list` and `show`: what the spec holds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+from orchestrator.adapters.openspec.reader import OpenSpec
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import UsageError
+from orchestrator.run.ledger import read_attempts
+from orchestrator.run.target import spec_root
+from orchestrator.text import one_line
+from orchestrator.work.loop import gather_learnings
+from orchestrator.work.prompt import story_prompt
+from orchestrator.work.records import AttemptState
+from orchestrator.work.spec import Change, Story
+
+from .output import coloured, print_json
+
+
+def list(arguments: argparse.Namespace) -> int:
+    """Print every open change with its progress."""
+    repo = Repository.open(Path(arguments.directory))
+    changes = OpenSpec(spec_root(repo, Path(arguments.directory))).changes()
+    if arguments.json:
+        print_json({"changes": [attrs.asdict(change) for change in changes]})
+        return 0
+    if not changes:
+        print("no open changes")
+    for change in changes:
+        state = coloured("done", "green", sys.stdout) if change.status == "complete" else ""
+        print(f"{change.id:<32} {change.done}/{change.total} tasks  {state}".rstrip())
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print one change, or the prompt of one story."""
+    repo = Repository.open(Path(arguments.directory))
+    change = OpenSpec(spec_root(repo, Path(arguments.directory))).read(arguments.change)
+    if arguments.prompt is not None:
+        print(_prompt(repo, change, arguments.prompt), end="")
+    elif arguments.json:
+        print_json(change_document(change))
+    else:
+        _print_change(change)
+    return 0
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """Return the document of ``show --json`` (design §12)."""
+    return {
+        "id": change.id,
+        "title": change.title,
+        "stories": [
+            {
+                "id": story.id,
+                "title": story.title,
+                "tasks": [
+                    {"id": task.id, "description": task.description, "done": task.done}
+                    for task in story.tasks
+                ],
+            }
+            for story in change.stories
+        ],
+        "scenarios": [attrs.asdict(scenario) for scenario in change.scenarios],
+    }
+
+
+def _prompt(repo: Repository, change: Change, story_id: str) -> str:
+    from orchestrator.config import FILE_NAME, load_config
+
+    config = load_config(repo.checkout / FILE_NAME, environ={})
+    found: Story | None = next((s for s in change.stories if s.id == story_id), None)
+    if found is None:
+        ids = ", ".join(story.id for story in change.stories)
+        raise UsageError(f"{change.id} has no story {story_id}", fix=f"its stories: {ids}")
+    attempts = read_attempts(repo, change.id)
+    failed = [a for a in attempts if a.story == story_id and a.state is AttemptState.FAILED]
+    return story_prompt(
+        change,
+        found,
+        verify=config.execution.verify,
+        previous=failed[-1] if failed else None,
+        learnings=gather_learnings(attempts),
+    )
+
+
+def _print_change(change: Change) -> None:
+    print(f"{change.id}: {one_line(change.title)}")
+    for story in change.stories:
+        print(f"\n{story.id} {one_line(story.title)}")
+        for task in story.tasks:
+            print(f"  [{'x' if task.done else ' '}] {task.id} {one_line(task.description)}")
+    if change.scenarios:
+        print(f"\n{len(change.scenarios)} scenarios")
+    for scenario in change.scenarios:
+        print(f"  {scenario.capability}: {one_line(scenario.name)} {scenario.operation}".rstrip())
+    for warning in change.warnings:
+        print(f"warning: {one_line(warning)}")

@@ -1,0 +1,1 @@
+"""The demo: a small repository, a scripted worker, and the real loop."""

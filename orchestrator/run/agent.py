@@ -1,0 +1,103 @@
+"""Chooses the worker of a run from the flags, the configuration and what is installed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from orchestrator.agents.claude import ClaudeWorker
+from orchestrator.agents.command import CommandWorker
+from orchestrator.agents.port import Worker
+from orchestrator.config import AgentSettings, Config
+from orchestrator.errors import AgentUnavailableError, ConfigError
+
+from .environment import CREDENTIALS
+
+
+@attrs.frozen(kw_only=True)
+class ChosenAgent:
+    """The worker of a run.
+
+    Attributes:
+      name: as the person names it.
+      label: for the first line of `run`: what is in force and which credential pays.
+      credentials: names of the variables only this agent gets.
+    """
+
+    name: str
+    label: str
+    worker: Worker
+    settings: AgentSettings
+    credentials: tuple[str, ...]
+
+
+def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
+    """Return the configured agent, else the installed one.
+
+    Raises:
+      ConfigError: when the chosen name is not configured.
+      AgentUnavailableError: when its program is not installed, or none is.
+    """
+    agents = {"claude": AgentSettings(kind="claude"), **config.agents}
+    path = environ.get("PATH")
+    name = config.execution.agent
+    if name is None:
+        configured = [key for key in config.agents if _program(agents[key], path)]
+        found = configured or [key for key in agents if _program(agents[key], path)]
+        if not found:
+            raise AgentUnavailableError(
+                "no coding agent is installed",
+                fix="install Claude Code, configure [agents.NAME] kind = 'command', "
+                "or see the loop at work: orc demo",
+            )
+        name = found[0]
+    if name not in agents:
+        raise ConfigError(f"no agent {name}", fix=f"known: {', '.join(sorted(agents))}")
+    settings = agents[name]
+    if settings.kind == "command" and not settings.argv:
+        raise ConfigError(f"agents.{name}.argv: missing", fix='argv = ["program", "argument"]')
+    if _program(settings, path) is None:
+        program = settings.argv[0] if settings.argv else "claude"
+        raise AgentUnavailableError(
+            f"agent {name}: {program} is not installed or not executable",
+            fix="install it, choose another with --agent, or see the loop at work: orc demo",
+        )
+    return _build(name, settings, environ)
+
+
+def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> ChosenAgent:
+    if settings.kind == "command":
+        worker: Worker = CommandWorker(name=name, argv=settings.argv, env=dict(settings.env))
+        return ChosenAgent(name=name, label=name, worker=worker, settings=settings, credentials=())
+    names, pays = _credential(environ)
+    worker = ClaudeWorker(
+        name=name,
+        executable=settings.argv[0] if settings.argv else "claude",
+        allowed_tools=settings.allowed_tools,
+        permission_mode=settings.permission_mode,
+        env=dict(settings.env),
+    )
+    tools = ",".join(settings.allowed_tools)
+    return ChosenAgent(
+        name=name,
+        label=f"{name} ({pays}; {settings.permission_mode}, tools {tools})",
+        worker=worker,
+        settings=settings,
+        credentials=names,
+    )
+
+
+def _credential(environ: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+    """Prefer a stored login; else what the environment holds."""
+    home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "/")) / ".claude")
+    if (home / ".credentials.json").is_file():
+        return (), "stored login"
+    present = tuple(name for name in CREDENTIALS["claude"] if environ.get(name))
+    return present, present[0] if present else "no credential found"
+
+
+def _program(settings: AgentSettings, path: str | None) -> str | None:
+    return shutil.which(settings.argv[0] if settings.argv else "claude", path=path)

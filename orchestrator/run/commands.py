@@ -1,0 +1,171 @@
+"""The built-in commands of a run: each a durable step in git, done in the lane of its item."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from orchestrator.adapters.git import checkpoint as checkpoints
+from orchestrator.adapters.git.checkpoint import Checkpoint
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.context import Context
+from orchestrator.messages import Command
+from orchestrator.plugin import Plugin
+from orchestrator.work.records import AttemptRecord, RunRecord
+
+from . import ledger
+from .ledger import OpenedRun
+from .threads import GitThreads
+
+plugin = Plugin("run")
+_DEADLINE = 600.0
+
+
+@attrs.frozen(kw_only=True)
+class OpenRun(Command[OpenedRun]):
+    """Start or continue a run of ``item``; see `ledger.open_run`."""
+
+    item: str
+    title: str
+    root: str
+    carried: Mapping[bytes, Path | None]
+
+
+@attrs.frozen(kw_only=True)
+class BeginAttempt(Command[AttemptRecord]):
+    """Record that an attempt on ``story`` starts."""
+
+    run: RunRecord
+    story: str
+    number: int
+    tip: str
+
+
+@attrs.frozen(kw_only=True)
+class TakeCheckpoint(Command[Checkpoint]):
+    """Write the workspace's tree, without committing it."""
+
+    item: str
+    workspace: Workspace
+    tip: str
+
+
+@attrs.frozen(kw_only=True)
+class KeepAttempt(Command[str]):
+    """Pin what an attempt left and restore the workspace; returns the ref."""
+
+    attempt: AttemptRecord
+    workspace: Workspace
+    tip: str
+
+
+@attrs.frozen(kw_only=True)
+class KeepCheckpoint(Command[str]):
+    """Commit a checked tree on the item's branch; returns the commit."""
+
+    attempt: AttemptRecord
+    workspace: Workspace
+    tree: str
+    tip: str
+    title: str
+    verified: bool
+
+
+@attrs.frozen(kw_only=True)
+class CloseRun(Command[None]):
+    """Record how a run ended."""
+
+    run: RunRecord
+
+
+def _item_lane(command: OpenRun | TakeCheckpoint) -> str:
+    return f"workspace:{command.item}"
+
+
+def _attempt_lane(command: KeepAttempt | KeepCheckpoint) -> str:
+    return f"workspace:{command.attempt.item}"
+
+
+def _run_lane(command: BeginAttempt | CloseRun) -> str:
+    return f"workspace:{command.run.item}"
+
+
+@plugin.handles(OpenRun, name="open-run", deadline=_DEADLINE, lane=_item_lane)
+async def open_run(command: OpenRun, context: Context) -> OpenedRun:
+    """Handle `OpenRun`."""
+    return await context.service(GitThreads).run(
+        ledger.open_run,
+        context.service(Repository),
+        command.item,
+        title=command.title,
+        root=command.root,
+        carried=command.carried,
+        now=_now(),
+    )
+
+
+@plugin.handles(BeginAttempt, name="begin-attempt", deadline=_DEADLINE, lane=_run_lane)
+async def begin_attempt(command: BeginAttempt, context: Context) -> AttemptRecord:
+    """Handle `BeginAttempt`."""
+    return await context.service(GitThreads).run(
+        ledger.begin_attempt,
+        context.service(Repository),
+        command.run,
+        command.story,
+        command.number,
+        command.tip,
+        _now(),
+    )
+
+
+@plugin.handles(TakeCheckpoint, name="take-checkpoint", deadline=_DEADLINE, lane=_item_lane)
+async def take_checkpoint(command: TakeCheckpoint, context: Context) -> Checkpoint:
+    """Handle `TakeCheckpoint`."""
+    return await context.service(GitThreads).run(
+        checkpoints.take, context.service(Repository), command.workspace, command.tip
+    )
+
+
+@plugin.handles(KeepAttempt, name="keep-attempt", deadline=_DEADLINE, lane=_attempt_lane)
+async def keep_attempt(command: KeepAttempt, context: Context) -> str:
+    """Handle `KeepAttempt`."""
+    return await context.service(GitThreads).run(
+        ledger.keep_attempt,
+        context.service(Repository),
+        command.attempt,
+        command.workspace,
+        command.tip,
+        _now(),
+    )
+
+
+@plugin.handles(KeepCheckpoint, name="keep-checkpoint", deadline=_DEADLINE, lane=_attempt_lane)
+async def keep_checkpoint(command: KeepCheckpoint, context: Context) -> str:
+    """Handle `KeepCheckpoint`."""
+    return await context.service(GitThreads).run(
+        ledger.keep_checkpoint,
+        context.service(Repository),
+        command.attempt,
+        command.workspace,
+        tree=command.tree,
+        tip=command.tip,
+        title=command.title,
+        verified=command.verified,
+        now=_now(),
+    )
+
+
+@plugin.handles(CloseRun, name="close-run", deadline=_DEADLINE, lane=_run_lane)
+async def close_run(command: CloseRun, context: Context) -> None:
+    """Handle `CloseRun`."""
+    await context.service(GitThreads).run(
+        ledger.close_run, context.service(Repository), command.run
+    )
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,112 @@
+"""What a run tells: the events of the story loop."""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.messages import Fact, Progress
+from orchestrator.work.worker import Usage
+
+
+@attrs.frozen(kw_only=True)
+class RunStarted(Fact):
+    """A run began, or an interrupted one goes on (``continued``)."""
+
+    run: str
+    item: str
+    title: str
+    branch: str
+    base: str
+    base_name: str
+    agent: str
+    stories: int
+    carried: tuple[str, ...]
+    left_behind: tuple[str, ...]
+    continued: bool
+
+
+@attrs.frozen(kw_only=True)
+class Warned(Fact):
+    """Something odd that a person should know."""
+
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class BaselinePassed(Fact):
+    """Set-up and verification passed in the untouched workspace; ``seconds`` for both."""
+
+    commands: tuple[str, ...]
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class AttemptStarted(Fact):
+    """A worker is about to run."""
+
+    item: str
+    story: str
+    title: str
+    position: int
+    stories: int
+    number: int
+    attempt: str
+
+
+@attrs.frozen(kw_only=True)
+class WorkerActed(Progress):
+    """The worker said or did something; ``text`` is one line without control characters."""
+
+    attempt: str
+    kind: str
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class AttemptFailed(Fact):
+    """An attempt did not count; its tree is kept at ``ref``."""
+
+    story: str
+    position: int
+    stories: int
+    number: int
+    attempt: str
+    state: str
+    reason: str
+    evidence: str
+    ref: str
+    seconds: float
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
+class StoryVerified(Fact):
+    """A story is done: its checkpoint is on the branch. ``verified`` is False without commands."""
+
+    story: str
+    title: str
+    position: int
+    stories: int
+    number: int
+    attempt: str
+    commit: str
+    verified: bool
+    seconds: float
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
+class RunEnded(Fact):
+    """A run ended; ``state`` is done, failed, blocked or stopped."""
+
+    run: str
+    item: str
+    state: str
+    reason: str
+    done: int
+    stories: int
+    attempts: int
+    cost: float
+    verified: bool
+    branch: str
+    target: str

@@ -1,0 +1,85 @@
+"""One engine per repository: a file lock whose inode is checked again. Blocking."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.errors import BusyError
+
+_NAME = "engine.lock"
+
+
+@contextmanager
+def engine_lock(state_dir: Path) -> Generator[None, None, None]:
+    """Own the repository for as long as the block lasts.
+
+    The kernel drops the lock when the process ends, however it ends. A lock file that was
+    deleted and made anew is noticed by its inode (reliability E23).
+
+    Raises:
+      BusyError: when another process owns it; names its process id.
+    """
+    path = state_dir / _NAME
+    descriptor = _acquire(path)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_running(state_dir: Path) -> bool:
+    """Tell whether some process owns the repository, without taking the lock."""
+    try:
+        descriptor = os.open(state_dir / _NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock(descriptor: int, patience: float = 0.5) -> None:
+    """Take the lock; a `status` elsewhere may hold it for an instant."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.02)
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(descriptor)
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        except BlockingIOError:
+            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise BusyError(
+                f"another orchestrator works on this repository (process {owner})",
+                where=str(path),
+                fix="wait for it, watch it with orc status, or stop it with Ctrl-C there",
+            ) from None
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)

@@ -1,0 +1,15 @@
+"""Where the logs of runs and attempts lie, below the state directory in the git directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def events_log(state_dir: Path, run: str) -> Path:
+    """Return the file with a run's events, one JSON document a line. A log, never read back."""
+    return state_dir / "runs" / run / "events.jsonl"
+
+
+def attempt_log(state_dir: Path, attempt: str) -> Path:
+    """Return the file with the raw output of an attempt."""
+    return state_dir / "attempts" / f"{attempt}.log"
