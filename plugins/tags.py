@@ -43,8 +43,6 @@ def _lane(command: TagHead) -> str:
 async def tag_head(command: TagHead, context: Context) -> Tagged:
     """Handle `TagHead`."""
     tag = f"v{command.version}"
-    # mypy has no way to say "a type, abstract or not".
-    port = context.service(TagPort)  # type: ignore[type-abstract]
-    tagged = Tagged(tag=tag, commit=await port.tag_head(tag))
+    tagged = Tagged(tag=tag, commit=await context.service(TagPort).tag_head(tag))
     context.publish(tagged)
     return tagged

@@ -226,8 +226,8 @@ async def test_full_mailbox_holds_senders_in_order() -> None:
             await trio.testing.wait_all_tasks_blocked()
         assert (mailbox.queued, mailbox.waiting) == (2, 3)
         taken = []
-        while (envelope := mailbox.take()) is not None:
-            taken.append(envelope)
+        while (oldest := mailbox.take()) is not None:
+            taken.append(oldest)
             await trio.testing.wait_all_tasks_blocked()
             assert mailbox.queued <= 2
         assert list(map(id, taken)) == list(map(id, envelopes))

@@ -22,8 +22,8 @@ from orchestrator import (
     Event,
     Orchestrator,
     Plugin,
-    StoppedError,
     StopLevel,
+    StoppedError,
     StopRequested,
     open_orchestrator,
 )
@@ -146,10 +146,14 @@ async def test_cancelled_executions_can_still_record(
 
 async def test_force_does_not_wait_for_the_block() -> None:
     forced: list[bool] = []
-    with pytest.raises(StoppedError):
+
+    async def run() -> None:
         async with open_orchestrator(plugins=[], on_force=lambda: forced.append(True)) as orch:
             orch.stop(StopLevel.FORCE)
             await trio.sleep_forever()
+
+    with pytest.raises(StoppedError):
+        await run()
     assert forced == [True]
 
 
@@ -169,10 +173,12 @@ async def test_coordinator_crash_ends_everything(
 
     monkeypatch.setattr("orchestrator.coordinator.Coordinator._dispatch", crash)
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="bug"), flatten_subgroups=True):
-        async with open_orchestrator(plugins=[plugin], services=services()) as orch:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(trio.sleep_forever)
-                await orch.call(Work())
+        async with (
+            open_orchestrator(plugins=[plugin], services=services()) as orch,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(trio.sleep_forever)
+            await orch.call(Work())
 
 
 async def test_sinks_get_the_last_events(autojump_clock: trio.testing.MockClock) -> None:
