@@ -35,6 +35,8 @@ def write(text="good\\n"):
 def tick():
     path = Path("openspec/changes/add-things/tasks.md")
     path.write_text(re.sub(rf"- \\[ \\] ({story}\\.)", r"- [x] \\1", path.read_text()))
+def arrive():
+    (Path(os.environ["HOME"]) / ".cache" / f"at-{story}").touch()
 def complete():
     print("<promise>COMPLETE</promise>", flush=True)
 """
@@ -111,6 +113,10 @@ class Scratch:
             stderr=subprocess.DEVNULL,
         )
 
+    def arrived(self, story: str) -> bool:
+        """Tell whether a worker called ``arrive()`` in this story."""
+        return (Path(os.environ["HOME"]) / ".cache" / f"at-{story}").exists()
+
     def log(self) -> list[str]:
         """Subjects of the item's branch, oldest first."""
         return self.git("log", "--reverse", "--format=%s", f"orchestrator/{CHANGE}").splitlines()
@@ -125,6 +131,7 @@ def make_scratch(directory: Path, *, commit_spec: bool = False) -> Scratch:
     path = directory / "project"
     path.mkdir(parents=True)
     scratch = Scratch(home=directory, path=path)
+    (Path(os.environ["HOME"]) / ".cache").mkdir(exist_ok=True)
     scratch.git("init", "-q", "-b", "main")
     (path / "README.md").write_text("# Project\n")
     change = path / "openspec" / "changes" / CHANGE

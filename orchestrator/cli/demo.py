@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import trio
-from orchestrator.adapters.lines import iter_lines
 
+from orchestrator.adapters.lines import iter_lines
 from orchestrator.demo.project import CHANGE, git, make_project
 
 from .output import coloured

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import attrs
 
-from orchestrator.messages import Event
+from orchestrator.messages import Event, Fact, Progress
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -25,6 +25,15 @@ from orchestrator.work.worker import Usage
 from .output import coloured, duration, width
 
 
+def documents(batch: Sequence[Event]) -> list[str]:
+    """Return a run's facts and progress as JSON, one string an event."""
+    return [
+        json.dumps(event_document(event), ensure_ascii=True)
+        for event in batch
+        if isinstance(event, (Fact, Progress))
+    ]
+
+
 def event_document(event: Event) -> dict[str, Any]:
     """Return an event as its JSON document: ``event`` names it, the rest are its fields."""
     return {"event": _snake(type(event).__name__), **attrs.asdict(event)}
@@ -38,8 +47,7 @@ class JsonLines:
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
-        for event in batch:
-            self.stream.write(json.dumps(event_document(event), ensure_ascii=True) + "\n")
+        self.stream.write("".join(f"{line}\n" for line in documents(batch)))
         self.stream.flush()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from orchestrator.guardian.reaper import become_subreaper
 
 from orchestrator.bridge import Sink
 from orchestrator.errors import ConfigError
+from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.messages import Event
 from orchestrator.run.application import (
     FinishOptions,
@@ -29,7 +28,7 @@ from orchestrator.run.paths import events_log
 from orchestrator.run.story_loop import Outcome
 
 from .output import print_json
-from .render import JsonLines, PlainLines, event_document, summary
+from .render import JsonLines, PlainLines, documents, summary
 
 _EXIT_CODES = {"done": 0, "failed": 1, "blocked": 4, "stopped": 130}
 
@@ -108,9 +107,8 @@ class _EventsLog:
                 self._path = events_log(self._state_dir, event.run)
                 self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._path is not None:
-            lines = (json.dumps(event_document(event), ensure_ascii=True) for event in batch)
             with self._path.open("a", encoding="ascii") as file:
-                file.write("".join(f"{line}\n" for line in lines))
+                file.write("".join(f"{line}\n" for line in documents(batch)))
 
 
 def _die() -> None:

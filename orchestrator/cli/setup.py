@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attrs
-from orchestrator.adapters.openspec.reader import OpenSpec
 
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.run.agent import choose_agent

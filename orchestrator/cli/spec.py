@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from orchestrator.adapters.openspec.reader import OpenSpec
 
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.errors import UsageError
 from orchestrator.run.ledger import read_attempts
 from orchestrator.run.target import spec_root

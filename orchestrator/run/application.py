@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 import trio
-from orchestrator.guardian.client import Guardians
 
 from orchestrator.adapters.git import refs
 from orchestrator.adapters.git import workspace as workspaces
@@ -18,6 +17,7 @@ from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.bridge import Sink
 from orchestrator.config import FILE_NAME, Config, load_config
 from orchestrator.errors import ConfigError, ConflictError, OrchestratorError, StoppedError
+from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator, open_orchestrator
 from orchestrator.work.records import RunRecord
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
+
 from orchestrator.guardian.client import GuardedProcess, Guardians, Job
 
 _CACHES = (

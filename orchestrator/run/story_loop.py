@@ -9,15 +9,15 @@ from typing import Protocol, TypeVar
 
 import attrs
 import trio
-from orchestrator.adapters.openspec.reader import OpenSpec
-from orchestrator.work.progress import check_story
 
 from orchestrator.adapters.git import refs
+from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import BaselineError, OrchestratorError
 from orchestrator.messages import Command, Event
 from orchestrator.text import one_line
 from orchestrator.work.loop import AllDone, GiveUp, TryStory, gather_learnings, next_step
+from orchestrator.work.progress import check_story
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState
 from orchestrator.work.spec import Change
@@ -220,20 +220,20 @@ class StoryLoop:
         )
         try:
             report, interrupted = await self._work(change, step, attempt)
-        except trio.Cancelled:
+            attempt = attrs.evolve(attempt, usage=report.usage, learnings=report.learnings)
+            reason, evidence, tree = "", "", ""
+            state = AttemptState.FAILED
+            if interrupted:
+                state, reason = AttemptState.INTERRUPTED, "interrupted by a stop"
+            elif report.verdict is Verdict.BLOCKED:
+                state, reason = AttemptState.BLOCKED, report.reason
+            elif report.verdict is Verdict.FAILED:
+                reason = report.reason or "the worker says it failed"
+            else:
+                reason, evidence, tree = await self._judge(step, report)
+        except BaseException:
             await self._keep_cancelled(attempt)
             raise
-        attempt = attrs.evolve(attempt, usage=report.usage, learnings=report.learnings)
-        reason, evidence, tree = "", "", ""
-        state = AttemptState.FAILED
-        if interrupted:
-            state, reason = AttemptState.INTERRUPTED, "interrupted by a stop"
-        elif report.verdict is Verdict.BLOCKED:
-            state, reason = AttemptState.BLOCKED, report.reason
-        elif report.verdict is Verdict.FAILED:
-            reason = report.reason or "the worker says it failed"
-        else:
-            reason, evidence, tree = await self._judge(step, report)
         seconds = trio.current_time() - started
         if reason:
             attempt = attrs.evolve(

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import attrs
-from orchestrator.adapters.openspec.reader import OpenSpec
-from orchestrator.adapters.openspec.root import find_roots
 
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.openspec.reader import OpenSpec
+from orchestrator.adapters.openspec.root import find_roots
 from orchestrator.errors import SpecError
 from orchestrator.work.spec import Change
 

@@ -106,7 +106,7 @@ def test_claim_without_proof_fails_and_is_bounded(scratch: Scratch, body: str, r
     "body",
     [
         "subprocess.run(['git', 'add', '-A'])\nwrite(); tick()\n"
-        "subprocess.run(['git', '-c', 'user.name=a', '-c', 'user.email=b', 'commit', '-qam', 'm'])\n"
+        "subprocess.run('git -c user.name=a -c user.email=b commit -qam m', shell=True)\n"
         "complete()\n",
         "subprocess.run(['git', 'checkout', '-q', '-b', 'elsewhere'])\n" + GOOD,
         "import shutil; shutil.rmtree('.git')\n" + GOOD,
@@ -142,11 +142,10 @@ def test_attempt_timeout_kills_and_counts(scratch: Scratch) -> None:
 
 def test_kill_9_then_the_same_command_carries_on(scratch: Scratch) -> None:
     scratch.worker(
-        f"Path({str(scratch.home)!r}, 'at-' + story).touch()\n"
-        "if story == '2' and number == 1:\n    write('half'); time.sleep(300)\n" + GOOD
+        "arrive()\nif story == '2' and number == 1:\n    write('half'); time.sleep(300)\n" + GOOD
     )
     engine = scratch.start("run", CHANGE)
-    wait_for((scratch.home / "at-2").exists)
+    wait_for(lambda: scratch.arrived("2"))
     kill9(engine)
     wait_for(lambda: not alive_with(str(scratch.home / "worker.py")))
     ran = scratch.orc("run", CHANGE, "--json")
@@ -159,10 +158,10 @@ def test_kill_9_then_the_same_command_carries_on(scratch: Scratch) -> None:
 
 
 def test_second_instance_is_refused(scratch: Scratch) -> None:
-    scratch.worker(f"Path({str(scratch.home)!r}, 'at-' + story).touch(); time.sleep(300)\n")
+    scratch.worker("arrive(); time.sleep(300)\n")
     engine = scratch.start("run", CHANGE)
     try:
-        wait_for((scratch.home / "at-1").exists)
+        wait_for(lambda: scratch.arrived("1"))
         ran = scratch.orc("run", CHANGE)
         assert ran.code == 2
         assert "another orchestrator" in ran.err
@@ -173,28 +172,35 @@ def test_second_instance_is_refused(scratch: Scratch) -> None:
         kill9(engine)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_stop_on_request_counts_nothing(scratch: Scratch, stop: signal.Signals) -> None:
-    scratch.worker(
-        f"Path({str(scratch.home)!r}, 'at-' + story).touch()\n"
-        "if number == 1: time.sleep(300)\n" + GOOD
-    )
+def test_second_request_cancels_and_counts_nothing(scratch: Scratch) -> None:
+    scratch.worker("arrive()\nif story + str(number) == '11': time.sleep(300)\n" + GOOD)
     engine = scratch.start("run", CHANGE, "--max-attempts", "1")
-    wait_for((scratch.home / "at-1").exists)
-    engine.send_signal(stop)
-    engine.send_signal(stop)
+    wait_for(lambda: scratch.arrived("1"))
+    engine.send_signal(signal.SIGINT)
+    engine.send_signal(signal.SIGTERM)
     assert engine.wait(timeout=20) == 130
+    assert [entry["state"] for entry in scratch.attempts()] == ["interrupted"]
     ran = scratch.orc("run", CHANGE, "--max-attempts", "1")
     assert ran.code == 0, ran.err
 
 
+def test_first_request_interrupts_after_its_grace_and_counts_nothing(scratch: Scratch) -> None:
+    scratch.worker("arrive()\nif story + str(number) == '11': time.sleep(300)\n" + GOOD)
+    engine = scratch.start("run", CHANGE, "--max-attempts", "1")
+    wait_for(lambda: scratch.arrived("1"))
+    engine.send_signal(signal.SIGINT)
+    assert engine.wait(timeout=40) == 130
+    assert [entry["state"] for entry in scratch.attempts()] == ["interrupted"]
+    assert scratch.orc("run", CHANGE, "--max-attempts", "1").code == 0
+
+
 def test_failing_baseline_starts_no_agent(scratch: Scratch) -> None:
     scratch.configure(verify=["echo broken project; exit 7"])
-    scratch.worker(f"Path({str(scratch.home)!r}, 'ran').touch()\n")
+    scratch.worker("arrive()\n")
     ran = scratch.orc("run", CHANGE)
     assert ran.code == 2
     assert "broken project" in ran.err
-    assert not (scratch.home / "ran").exists()
+    assert not scratch.arrived("1")
 
 
 def test_editable_install_in_the_active_environment_gives_no_false_green(tmp_path: Path) -> None:
