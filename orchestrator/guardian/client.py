@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import array
 import fcntl
-import json
 import os
-import socket
-import struct
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import attrs
 import trio
 
-from orchestrator.adapters.process import Spawned, spawn
-from orchestrator.errors import BusyError, GuardianError
+from orchestrator.errors import AdapterError, BusyError, GuardianError
+from orchestrator.guardian import tree
+from orchestrator.guardian.link import STOP_SECONDS, Link, start
 from orchestrator.guardian.output import Output
 from orchestrator.guardian.reaper import TOKEN, is_subreaper, sweep_leftovers, sweep_orphans
 
 _START_SECONDS = 10.0
-_STOP_SECONDS = 8.0
 _IDLE_SECONDS = 2.0
 _DRAIN = 0.05
-_ROOT = str(Path(__file__).resolve().parents[2])
-_CODE = (
-    "import sys; sys.path.append(sys.argv[1]); from orchestrator.guardian.child import main; main()"
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +71,7 @@ class GuardedProcess:
     """
 
     def __init__(
-        self, link: _Link, stdin: trio.abc.SendStream, stdout: Output, stderr: Output
+        self, link: Link, stdin: trio.abc.SendStream, stdout: Output, stderr: Output
     ) -> None:
         self.pid = 0
         self.confined = False
@@ -117,83 +108,31 @@ class GuardedProcess:
         self._link.end()
 
     async def _watch(self) -> None:
-        """Follow the guardian until it has ended."""
-        try:
-            while (message := await self._link.receive()) is not None:
-                if message["event"] == "started":
-                    self.pid, self.confined = message["pid"], message["confined"]
-                    self._started.set()
-                elif message["event"] == "failed":
-                    self._failure = message["reason"]
-                elif message["event"] == "done":
-                    self._exit = Exit(
-                        returncode=-9 if message["status"] is None else message["status"],
-                        stragglers=message["stragglers"],
-                        survivors=tuple(message["survivors"]),
-                        max_rss=message["max_rss"],
-                        cpu=message["cpu"],
-                    )
-        finally:
-            await self._link.finish()
-            now = trio.current_time()
-            self.stdout.end_by(now + _DRAIN)
-            self.stderr.end_by(now + _DRAIN)
+        """Follow what the guardian tells until it has closed its end."""
+        while (message := await self._link.receive()) is not None:
+            if message["event"] == "started":
+                self.pid, self.confined = message["pid"], message["confined"]
+                self._started.set()
+            elif message["event"] == "failed":
+                self._failure = message["reason"]
+            elif message["event"] == "done":
+                self._exit = Exit(
+                    returncode=-9 if message["status"] is None else message["status"],
+                    stragglers=message["stragglers"],
+                    survivors=tuple(message["survivors"]),
+                    max_rss=message["max_rss"],
+                    cpu=message["cpu"],
+                )
 
-
-class _Link:
-    """A guardian and the socket to it."""
-
-    def __init__(self, spawned: Spawned, end: socket.socket) -> None:
-        self.spawned = spawned
-        self._socket = trio.socket.from_stdlib_socket(end)
-        self._buffer = b""
-        self._reaped = False
-
-    def alive(self) -> bool:
-        return not self.spawned.ended()
-
-    async def send(self, message: object, descriptors: tuple[int, ...] = ()) -> None:
-        body = json.dumps(message).encode()
-        data = struct.pack("!I", len(body)) + body
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-        with suppress(OSError):
-            sent = await self._socket.sendmsg([data], rights if descriptors else [])
-            while sent < len(data):
-                sent += await self._socket.send(data[sent:])
-
-    async def receive(self) -> dict[str, Any] | None:
-        """Return the next message, or None when the guardian has closed its end."""
-        while True:
-            if len(self._buffer) >= 4:
-                (length,) = struct.unpack("!I", self._buffer[:4])
-                if len(self._buffer) >= 4 + length:
-                    message: dict[str, Any] = json.loads(self._buffer[4 : 4 + length])
-                    self._buffer = self._buffer[4 + length :]
-                    return message
-            try:
-                data = await self._socket.recv(1 << 16)
-            except OSError:
-                return None
-            if not data:
-                return None
-            self._buffer += data
-
-    def end(self) -> None:
-        """Tell the guardian to kill its tree: it reads the end of the stream."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-
-    async def finish(self, seconds: float = _STOP_SECONDS) -> None:
-        """End the guardian, by force when it does not end in that time, and reap it."""
-        self.end()
-        with trio.CancelScope(shield=True):
-            with trio.move_on_after(seconds):
-                await trio.lowlevel.wait_readable(self.spawned.pidfd)
-            self.spawned.kill()
-            with trio.move_on_after(seconds):
-                await trio.lowlevel.wait_readable(self.spawned.pidfd)
-                self.spawned.reap()
-        self._socket.close()
+    def _settle(self, lost: tree.Toll | None) -> None:
+        """Tell everybody that the guardian has ended; ``lost``: it was killed, that was cleared."""
+        if lost is not None and lost.survivors:
+            self._failure = f"the guardian was killed; not so processes {lost.survivors}"
+        now = trio.current_time()
+        self.stdout.end_by(now + _DRAIN)
+        self.stderr.end_by(now + _DRAIN)
+        self._started.set()
+        self._done.set()
 
 
 class Guardians:
@@ -208,7 +147,7 @@ class Guardians:
 
     def __init__(self, python: str = sys.executable) -> None:
         self._python = python
-        self._next: _Link | None = None
+        self._next: Link | None = None
         self._manager = trio.open_nursery()
         self._nursery: trio.Nursery | None = None
 
@@ -242,23 +181,21 @@ class Guardians:
         assert self._nursery is not None
         lock = _locked(job.lock)
         try:
-            link = await self._take()
-            process, theirs = _connect(link)
+            process, theirs = await self._connect()
+            self._nursery.start_soon(self._follow, process, job)
             try:
-                self._nursery.start_soon(self._follow, process, job)
-                held = () if lock is None else (lock,)
-                await link.send({"job": _document(job)}, (*theirs, *held))
-            finally:
-                for handle in theirs:
-                    os.close(handle)
-                theirs = ()
-            try:
+                try:
+                    held = () if lock is None else (lock,)
+                    await process._link.send({"job": _document(job)}, (*theirs, *held))
+                finally:
+                    for handle in theirs:
+                        os.close(handle)
                 await self._wait_for_start(process, job)
                 self._nursery.start_soon(self._prepare)
                 yield process
             finally:
                 process.kill()
-                with trio.move_on_after(3 * _STOP_SECONDS, shield=True):
+                with trio.move_on_after(3 * STOP_SECONDS, shield=True):
                     await process._done.wait()
                 for stream in (process.stdout, process.stderr):
                     stream.close()
@@ -268,16 +205,34 @@ class Guardians:
             if lock is not None:
                 os.close(lock)
 
+    async def _connect(self) -> tuple[GuardedProcess, tuple[int, ...]]:
+        """Return a process without a job, and the descriptors that belong to the guardian."""
+        try:
+            link = await self._take()
+            try:
+                stdin, stdout, stderr = _pipes()
+            except BaseException:
+                await link.finish(_IDLE_SECONDS)
+                raise
+        except OSError as error:
+            raise GuardianError(
+                f"cannot start a guardian: {error.strerror}",
+                fix="close what holds files open, or raise the limit (ulimit -n)",
+            ) from error
+        writer = trio.lowlevel.FdStream(stdin[1])
+        process = GuardedProcess(link, writer, Output(stdout[0]), Output(stderr[0]))
+        return process, (stdin[0], stdout[1], stderr[1])
+
     async def _follow(self, process: GuardedProcess, job: Job) -> None:
-        """Watch a guardian; when it was killed, clear what it left."""
+        """Watch a guardian until it has ended; when it was killed, clear what it left."""
         try:
             await process._watch()
-            if process._exit is None and process._failure is None:
-                with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(_clear, job.env.get(TOKEN))
         finally:
-            process._started.set()
-            process._done.set()
+            with trio.CancelScope(shield=True):  # bounded by the two functions
+                lost = None
+                if await process._link.finish() != 0:
+                    lost = await trio.to_thread.run_sync(_clear, job.env.get(TOKEN))
+                process._settle(lost)
 
     async def _wait_for_start(self, process: GuardedProcess, job: Job) -> None:
         with trio.move_on_after(_START_SECONDS):
@@ -292,43 +247,36 @@ class Guardians:
 
     async def _prepare(self) -> None:
         if self._next is None:
-            link = await self._start()
+            try:
+                link = await start(self._python)
+            except (AdapterError, OSError):
+                return  # The run that needs one tries again, and reports it.
             if self._next is None:
                 self._next = link
             else:
                 await link.finish(_IDLE_SECONDS)
 
-    async def _take(self) -> _Link:
+    async def _take(self) -> Link:
         link, self._next = self._next, None
         if link is not None and link.alive():
             return link
         if link is not None:
             await link.finish(_IDLE_SECONDS)
-        return await self._start()
-
-    async def _start(self) -> _Link:
-        return _Link(*await trio.to_thread.run_sync(_spawn, self._python))
+        return await start(self._python)
 
 
-def _spawn(python: str) -> tuple[Spawned, socket.socket]:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        argv = [python, "-I", "-S", "-X", "utf8", "-c", _CODE, _ROOT]
-        env = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-        try:
-            return spawn(argv, cwd=Path("/"), env=env, stdin=theirs.fileno()), ours
-        except BaseException:
-            ours.close()
-            raise
-
-
-def _connect(link: _Link) -> tuple[GuardedProcess, tuple[int, ...]]:
-    their_in, our_in = os.pipe2(os.O_CLOEXEC)
-    our_out, their_out = os.pipe2(os.O_CLOEXEC)
-    our_err, their_err = os.pipe2(os.O_CLOEXEC)
-    stdin = trio.lowlevel.FdStream(our_in)
-    process = GuardedProcess(link, stdin, Output(our_out), Output(our_err))
-    return process, (their_in, their_out, their_err)
+def _pipes() -> list[tuple[int, int]]:
+    """Open a pipe for each standard stream, all or none."""
+    opened: list[tuple[int, int]] = []
+    try:
+        for _ in range(3):
+            opened.append(os.pipe2(os.O_CLOEXEC))
+    except OSError:
+        for ends in opened:
+            os.close(ends[0])
+            os.close(ends[1])
+        raise
+    return opened
 
 
 def _locked(path: Path | None) -> int | None:
@@ -347,10 +295,10 @@ def _locked(path: Path | None) -> int | None:
     return handle
 
 
-def _clear(workspace: str | None) -> None:
-    sweep_orphans()
+def _clear(workspace: str | None) -> tree.Toll:
     if workspace and not is_subreaper():
-        sweep_leftovers(workspace)
+        return sweep_leftovers(workspace)
+    return sweep_orphans()
 
 
 def _document(job: Job) -> dict[str, object]:
