@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ class ChosenAgent:
       name: as the person names it.
       label: for the first line of `run`: what is in force and which credential pays.
       credentials: names of the variables only this agent gets.
+      writable: its own configuration, which it writes to besides its workspace.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ChosenAgent:
     worker: Worker
     settings: AgentSettings
     credentials: tuple[str, ...]
+    writable: tuple[Path, ...] = ()
 
 
 def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
@@ -87,6 +90,7 @@ def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> Ch
         worker=worker,
         settings=settings,
         credentials=names,
+        writable=_claude_files(environ),
     )
 
 
@@ -97,6 +101,15 @@ def _credential(environ: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
         return (), "stored login"
     present = tuple(name for name in CREDENTIALS["claude"] if environ.get(name))
     return present, present[0] if present else "no credential found"
+
+
+def _claude_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return what Claude Code keeps its sessions in; confined, it cannot make the directory."""
+    home = Path(environ.get("HOME", "/"))
+    directory = Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
+    with contextlib.suppress(OSError):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    return (directory, home / ".claude.json")
 
 
 def _program(settings: AgentSettings, path: str | None) -> str | None:

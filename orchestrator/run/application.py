@@ -250,6 +250,7 @@ def _loop(
                 for name, value in environment.items()
                 if name not in plan.agent.credentials
             },
+            writable=plan.agent.writable,
             attempts=place.directory / "attempts",
             logs=attempt_log(plan.repo.state_dir, "x").parent,
             model=options.model or settings.model,

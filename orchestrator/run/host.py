@@ -12,7 +12,7 @@ from orchestrator.guardian.client import GuardedProcess, Guardians, Job
 
 _CACHES = (
     ".cache", ".npm", ".cargo", ".rustup", "go", ".m2", ".gradle", ".local/share/uv",
-    ".local/share/pnpm", ".yarn", ".claude", ".claude.json",
+    ".local/share/pnpm", ".yarn",
 )  # fmt: skip
 
 

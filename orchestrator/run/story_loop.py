@@ -64,6 +64,7 @@ class LoopSettings:
 
     Attributes:
       environment: of the worker; ``check_environment``: of set-up and verification.
+      writable: what the worker may write to besides its workspace.
       attempts: directory that gets one fresh directory per attempt.
       logs: directory of the attempts' raw output.
     """
@@ -75,6 +76,7 @@ class LoopSettings:
     baseline: bool
     environment: Mapping[str, str]
     check_environment: Mapping[str, str]
+    writable: tuple[Path, ...]
     attempts: Path
     logs: Path
     model: str | None
@@ -329,7 +331,9 @@ class StoryLoop:
         report = WorkerReport(
             verdict=Verdict.FAILED, reason=f"the attempt took longer than {timeout:g} s"
         )
-        host = attrs.evolve(self.host, writable=(*self.host.writable, directory))
+        host = attrs.evolve(
+            self.host, writable=(*self.host.writable, *self.settings.writable, directory)
+        )
         with AttemptLog(self.settings.logs / f"{attempt.id}.log") as log:
             with trio.move_on_after(timeout):
                 try:
