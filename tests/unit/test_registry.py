@@ -158,15 +158,16 @@ def test_command_inherits_the_result_it_promises() -> None:
     Registry([registered(count_more, CountMore, "count-more")])
 
 
-def install(site: Path, distribution: str, entry: str, source: str) -> None:
-    """Put a distribution with one plugin module and one entry point on the path ``site``."""
+def install(site: Path, distribution: str, source: str, *entries: str) -> None:
+    """Put a distribution on the path ``site``, with these entry points and a module for each."""
     metadata = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
     )
-    (metadata / "entry_points.txt").write_text(f"[orchestrator.test]\n{entry}\n")
-    (site / f"{entry.partition('= ')[2].partition(':')[0]}.py").write_text(source)
+    (metadata / "entry_points.txt").write_text("\n".join(["[orchestrator.test]", *entries, ""]))
+    for entry in entries:
+        (site / f"{entry.partition('= ')[2].partition(':')[0]}.py").write_text(source)
 
 
 @pytest.fixture
@@ -179,13 +180,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-GOOD = "from orchestrator import Plugin\nplugin = Plugin(__name__[-4:].strip('_'))\n"
+GOOD = "from orchestrator import Plugin\nplugin = Plugin(__name__.removeprefix('sample_'))\n"
 
 
 def test_plugins_load_in_the_order_of_their_entry_points(site: Path) -> None:
-    install(site, "dist-one", "zebra = sample_zoo1:plugin", GOOD)
-    install(site, "dist-two", "ant = sample_zoo2:plugin", GOOD)
-    assert [p.name for p in load_plugins(group="orchestrator.test")] == ["zoo2", "zoo1"]
+    install(site, "dist-one", GOOD, "zebra = sample_a:plugin", "cow = sample_b:plugin")
+    install(site, "dist-two", GOOD, "ant = sample_c:plugin", "dog = sample_d:plugin")
+    assert [plugin.name for plugin in load_plugins(group="orchestrator.test")] == list("cbda")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_plugins_load_in_the_order_of_their_entry_points(site: Path) -> None:
 def test_plugin_that_cannot_be_used_is_named_with_its_distribution(
     source: str, what: str, site: Path
 ) -> None:
-    install(site, "dist-bad", "ant = sample_bad:plugin", source)
+    install(site, "dist-bad", source, "ant = sample_bad:plugin")
     with pytest.raises(PluginError) as caught:
         load_plugins(group="orchestrator.test")
     assert what in caught.value.message

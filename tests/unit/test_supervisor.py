@@ -63,6 +63,16 @@ async def test_crashes_far_apart_go_on_for_ever_and_wait_the_first_delay_only(
     assert {event.delay for event in log.of(ServiceRestarted)} == {1}
 
 
+async def test_restart_is_no_second_start_for_who_waited_for_the_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    service = Crashing(1, 1)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervise, "service", service, RestartPolicy(), lambda event: None)
+        assert len(service.starts) == 1
+    assert len(service.starts) == 3
+
+
 async def test_service_that_returns_is_not_started_again() -> None:
     service = Crashing()
     log = await run(service, RestartPolicy())
