@@ -1,22 +1,66 @@
-"""Text from elsewhere made safe to print: no control sequences, one line where one is wanted."""
+"""Text from elsewhere made fit to show: no control sequences, bounded length."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
 
-_ESCAPES = re.compile(
-    "\x1b(?:\\[[0-?]*[ -/]*[@-~]|[\\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c|$)|[ -/]*[0-~])"
-    "|\x9b[0-?]*[ -/]*[@-~]"
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC and other strings: titles, links, clipboard
+    r"|\x1b[ -/]*[0-~]?"
+    r"|\x9b[0-?]*[ -/]*[@-~]",
+    re.DOTALL,
 )
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Everything a terminal acts on, and the marks that reorder text on the screen.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+SHOWN = 8000
+LINE = 200
 
 
-def plain(text: str) -> str:
-    """Drop escape sequences, control and bidirectional characters; keep newlines and tabs."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+def clean(text: str) -> str:
+    """Return ``text`` without terminal control; line breaks and tabs stay."""
+    text = _ESCAPE.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text)
 
 
-def one_line(text: str, width: int = 200) -> str:
-    """Return ``text`` printable on one line of at most ``width`` characters."""
-    line = " ".join(plain(text).split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+def shown(text: str, limit: int = SHOWN) -> str:
+    """Return ``text`` cleaned and cut to ``limit`` characters, the cut marked."""
+    text = clean(text).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(text: str, limit: int = LINE) -> str:
+    """Return ``text`` as one short line."""
+    return shown(" ".join(clean(text[: limit * 8]).split()), limit)
+
+
+class Tail:
+    """The last lines of something that may be endless; at least the very last one."""
+
+    def __init__(self, limit: int = 16_384) -> None:
+        self._limit = limit
+        self._size = 0
+        self._lines: deque[str] = deque()
+
+    def add(self, line: str) -> None:
+        """Append a line; blank ones are not kept."""
+        if not line.strip():
+            return
+        self._lines.append(line)
+        self._size += len(line)
+        while self._size > self._limit and len(self._lines) > 1:
+            self._size -= len(self._lines.popleft())
+
+    @property
+    def text(self) -> str:
+        """All that is kept, oldest line first."""
+        return "\n".join(self._lines)
+
+    @property
+    def last(self) -> str:
+        """The last line that was not blank, "" when there was none."""
+        return self._lines[-1] if self._lines else ""

@@ -20,7 +20,7 @@ from orchestrator.agents.claude_events import (
     Result,
 )
 from orchestrator.agents.loose import integer, listed, mapping, mappings, number, text_of
-from orchestrator.agents.text import shown, summary
+from orchestrator.text import one_line, shown
 from orchestrator.work.worker import (
     ApiRetry,
     Message,
@@ -92,7 +92,7 @@ class Decoder:
                 )
             case "api_retry":
                 status = integer(document.get("error_status"))
-                kind = summary(text_of(document.get("error"))) or "connection failed"
+                kind = one_line(text_of(document.get("error"))) or "connection failed"
                 return (
                     ApiRetry(
                         attempt=integer(document.get("attempt")) or 0,
@@ -105,7 +105,7 @@ class Decoder:
                     Denied(
                         tool=text_of(document.get("tool_name")),
                         call=text_of(document.get("tool_use_id")),
-                        reason=summary(text_of(document.get("message"))),
+                        reason=one_line(text_of(document.get("message"))),
                     ),
                 )
         return ()
@@ -119,7 +119,7 @@ class Decoder:
             if text.strip() and self._is_new(identity, text):
                 events.append(Message(text=shown(text)))
             elif block.get("type") == "tool_use":
-                call, tool = text_of(block.get("id")), summary(text_of(block.get("name")))
+                call, tool = text_of(block.get("id")), one_line(text_of(block.get("name")))
                 if self._is_new(identity, call):
                     _remember(self._tools, call, tool)
                     what = _describe(block.get("input"))
@@ -131,7 +131,7 @@ class Decoder:
             ToolResult(
                 tool=self._tools.pop(text_of(block.get("tool_use_id")), ""),
                 is_error=block.get("is_error") is True,
-                summary=summary(_content(block.get("content"))),
+                summary=one_line(_content(block.get("content"))),
             )
             for block in _blocks(mapping(document.get("message")))
             if block.get("type") == "tool_result"
@@ -149,13 +149,15 @@ class Decoder:
             terminal_reason=text_of(document.get("terminal_reason")),
             api_error_status=integer(document.get("api_error_status")),
             errors=tuple(
-                summary(error) for error in listed(document.get("errors")) if isinstance(error, str)
+                one_line(error)
+                for error in listed(document.get("errors"))
+                if isinstance(error, str)
             ),
         )
         limit = _LIMIT_TEXT.search(text) if result.is_error else None
         if limit or result.api_error_status == 429:
             resets = _time(float(limit.group(1))) if limit else None
-            return (RateLimited(resets_at=resets, reason=summary(text)), result)
+            return (RateLimited(resets_at=resets, reason=one_line(text)), result)
         return (result,)
 
     def _usage(self, document: dict[str, Any]) -> Usage:
@@ -217,7 +219,7 @@ def _rate_limit(info: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
     if info.get("status") != "rejected":
         return ()
     resets = number(info.get("resetsAt"))
-    kind = summary(text_of(info.get("rateLimitType"))).replace("_", " ")
+    kind = one_line(text_of(info.get("rateLimitType"))).replace("_", " ")
     reason = f"{kind} limit reached" if kind else "usage limit reached"
     return (RateLimited(resets_at=_time(resets) if resets > 0 else None, reason=reason),)
 
@@ -228,14 +230,14 @@ def _time(value: float) -> float:
 
 def _denial(denial: dict[str, Any]) -> str:
     tool, inputs = denial.get("tool_name"), denial.get("tool_input")
-    return f"{summary(text_of(tool))}: {_describe(inputs)}"
+    return f"{one_line(text_of(tool))}: {_describe(inputs)}"
 
 
 def _describe(inputs: object) -> str:
     values = mapping(inputs)
     for key in (*_TELLING, *values):
         if isinstance(value := values.get(key), str) and value.strip():
-            return summary(value)
+            return one_line(value)
     return ""
 
 

@@ -7,7 +7,7 @@ import attrs
 from orchestrator.agents.claude_events import ClaudeEvent, Denied, Init, Result
 from orchestrator.agents.drive import Ending
 from orchestrator.agents.result import describe_exit
-from orchestrator.agents.text import summary
+from orchestrator.text import one_line
 from orchestrator.work.worker import ApiRetry, RateLimited, Usage
 
 _UNAUTHORISED = (401, 403)
@@ -85,7 +85,7 @@ class Transcript:
         reason = f"it ended without a result ({describe_exit(ending.returncode)})"
         detail = ""
         if ending.complaint:
-            detail = summary(ending.complaint.strip().rpartition("\n")[2])
+            detail = one_line(ending.complaint.strip().rpartition("\n")[2])
         elif self.limit is not None:
             detail = self.limit.reason
         elif self.retry is not None:
@@ -93,7 +93,7 @@ class Transcript:
         return f"{reason}: {detail}" if detail else reason
 
     def _error(self, result: Result, agent: str) -> str:
-        said = summary(result.text) or "; ".join(result.errors)
+        said = one_line(result.text) or "; ".join(result.errors)
         if result.subtype == "error_max_turns":
             return f"it used up its turns: {said or 'error_max_turns'} ([agents.{agent}] max_turns)"
         if result.subtype == "error_max_budget_usd":

@@ -10,7 +10,7 @@ import trio
 from orchestrator.agents.drive import Drive, Patience, collect_result, write_prompt
 from orchestrator.agents.port import ProcessHost, WorkerTask
 from orchestrator.agents.result import judge
-from orchestrator.agents.text import Tail, shown
+from orchestrator.text import Tail, shown
 from orchestrator.work.worker import Message, OversizedLine, WorkerEvent, WorkerReport
 
 PROMPT_PLACE = "{prompt_file}"

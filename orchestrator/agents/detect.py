@@ -11,8 +11,8 @@ import attrs
 import trio
 
 from orchestrator.adapters.process import in_thread, run
-from orchestrator.agents.text import summary
 from orchestrator.errors import AdapterError
+from orchestrator.text import one_line
 
 PROGRAMS = {"claude": "claude"}
 """Program of each kind of agent that is found without configuration."""
@@ -79,11 +79,11 @@ async def _ask(
             ask, deadline=deadline, limiter=limiter, what=f"{path.name} --version"
         )
     except (AdapterError, OSError) as error:
-        return InstalledAgent(kind=kind, path=path, version=None, problem=summary(str(error)))
+        return InstalledAgent(kind=kind, path=path, version=None, problem=one_line(str(error)))
     version = parse_version(output) if code == 0 else None
     problem = "" if version else complaint or f"its --version exited with {code}"
     return InstalledAgent(kind=kind, path=path, version=version, problem=problem)
 
 
 def _last(data: bytes) -> str:
-    return summary(data.decode(errors="replace").strip().rpartition("\n")[2])
+    return one_line(data.decode(errors="replace").strip().rpartition("\n")[2])

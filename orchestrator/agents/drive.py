@@ -10,8 +10,8 @@ import trio
 from orchestrator.adapters.lines import iter_lines
 from orchestrator.agents.port import WorkerProcess, WorkerTask
 from orchestrator.agents.result import ResultFile, read_result
-from orchestrator.agents.text import Tail
 from orchestrator.errors import OrchestratorError
+from orchestrator.text import Tail
 from orchestrator.work.worker import Message, OversizedLine, WorkerEvent
 
 MAX_LINE = 1 << 20

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from orchestrator.agents.text import clean, shown
+from orchestrator.text import clean, shown
 from orchestrator.work.worker import Usage, Verdict, WorkerReport
 
 MAX_RESULT = 1 << 20

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import UsageError
 from orchestrator.run import delivery
-from orchestrator.text import one_line, plain
+from orchestrator.text import clean, one_line
 
 from .output import coloured, print_json
 
@@ -20,7 +20,7 @@ def diff(arguments: argparse.Namespace) -> int:
     repo = Repository.open(Path(arguments.directory))
     text = delivery.diff(repo, arguments.item, names_only=arguments.stat)
     if sys.stdout.isatty():
-        sys.stdout.write(plain(text.decode(errors="replace")))
+        sys.stdout.write(clean(text.decode(errors="replace")))
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(text)

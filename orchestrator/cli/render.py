@@ -74,7 +74,7 @@ class PlainLines:
             case RunStarted():
                 return self._started(event)
             case Warned(message=message):
-                return self._paint(f"    {one_line(message, width() * 2)}", "yellow")
+                return self._paint(f"    {one_line(message, 400)}", "yellow")
             case BaselinePassed(commands=commands, seconds=seconds):
                 return f"    baseline ok  {duration(seconds)}  {', '.join(commands)}"
             case AttemptStarted(position=at, stories=of, title=title, number=number):
@@ -111,7 +111,7 @@ class PlainLines:
     def _acted(self, kind: str, text: str) -> str:
         if not self.verbose:
             return ""
-        return self._paint(one_line(f"    {kind}: {text}", width() - 5), "dim")
+        return self._paint("    " + one_line(f"{kind}: {text}", width() - 5), "dim")
 
     def _failed(self, event: AttemptFailed) -> str:
         word = "FAILED" if event.state == "failed" else event.state.upper()

@@ -13,7 +13,7 @@ from orchestrator.errors import UsageError
 from orchestrator.run.lock import is_running
 from orchestrator.run.paths import attempt_log, events_log
 from orchestrator.run.state import ItemState, read_items
-from orchestrator.text import one_line, plain
+from orchestrator.text import clean, one_line
 
 from .output import coloured, print_json
 
@@ -67,7 +67,7 @@ def logs(arguments: argparse.Namespace) -> int:
         if part.exists():
             with part.open(encoding="utf-8", errors="replace") as file:
                 for line in file:
-                    sys.stdout.write(plain(line))
+                    sys.stdout.write(clean(line))
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from orchestrator.text import plain
+from orchestrator.text import clean
 from orchestrator.work.records import EVIDENCE_LIMIT, tail
 
 from .host import GuardedHost
@@ -67,7 +67,7 @@ async def _run_check(
         command=command,
         passed=not reason,
         reason=reason,
-        output=tail(plain(output.decode(errors="replace")), EVIDENCE_LIMIT),
+        output=tail(clean(output.decode(errors="replace")), EVIDENCE_LIMIT),
         seconds=trio.current_time() - started,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.run.environment import child_environment, clean_path, interpreters_into, withheld
-from orchestrator.text import one_line, plain
+from orchestrator.text import clean, one_line
 
 
 def make_environment(operator: dict[str, str], tmp_path: Path, **more: object) -> dict[str, str]:
@@ -79,6 +79,6 @@ def test_system_interpreter_with_an_editable_install_is_named(tmp_path: Path) ->
 
 def test_control_sequences_do_not_reach_a_terminal() -> None:
     nasty = "a\x1b]52;c;ZXZpbA==\x07b\x1b[2Jc\x9b31md\u202ee\x00f\x1b"
-    assert plain(nasty) == "abcdef"
+    assert clean(nasty) == "abcdef"
     assert one_line("x\ny\t z\r\nw") == "x y z w"
     assert one_line("long " * 100, 10) == "long long…"

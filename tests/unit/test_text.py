@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.agents.text import Tail, clean, shown, summary
+from orchestrator.text import Tail, clean, one_line, shown
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_long_text_is_cut_and_says_so() -> None:
     assert shown("x" * 50, 10) == "x" * 9 + "…"
 
 
-def test_summary_is_one_line() -> None:
-    assert summary(" a\n  b\tc ") == "a b c"
+def test_text_becomes_one_line() -> None:
+    assert one_line(" a\n  b\tc ") == "a b c"
 
 
 def test_tail_keeps_the_end_within_its_limit() -> None:
