@@ -11,13 +11,14 @@ import attrs
 import trio
 
 from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import BaselineError, OrchestratorError
 from orchestrator.messages import Command, Event
 from orchestrator.text import one_line
 from orchestrator.work.loop import AllDone, GiveUp, TryStory, gather_learnings, next_step
-from orchestrator.work.progress import check_story
+from orchestrator.work.progress import check_others, check_story
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState
 from orchestrator.work.spec import Change
@@ -232,7 +233,7 @@ class StoryLoop:
             elif report.verdict is Verdict.FAILED:
                 reason = report.reason or "the worker says it failed"
             else:
-                reason, evidence, tree = await self._judge(step, report)
+                reason, evidence, tree = await self._judge(change, step, report)
         except BaseException:
             await self._keep_cancelled(attempt)
             raise
@@ -362,7 +363,9 @@ class StoryLoop:
                 return
         self.publish(WorkerActed(attempt=attempt, kind=kind, text=one_line(line)))
 
-    async def _judge(self, step: TryStory, report: WorkerReport) -> tuple[str, str, str]:
+    async def _judge(
+        self, change: Change, step: TryStory, report: WorkerReport
+    ) -> tuple[str, str, str]:
         """Check the result itself. Returns reason and evidence of a failure, or the tree."""
         taken = await self.caller.call(
             TakeCheckpoint(
@@ -377,7 +380,10 @@ class StoryLoop:
             after = await self._read()
         except OrchestratorError as error:
             return f"the spec cannot be read any more: {error.message}", "", ""
-        complaints = check_story(step.story, after)
+        complaints = (
+            *check_story(step.story, after),
+            *check_others(change, after, step.story.id),
+        )
         if complaints:
             said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
             return (
@@ -390,7 +396,20 @@ class StoryLoop:
             last = results[-1]
             if not last.passed:
                 return f"verify failed: {last.command} ({last.reason})", last.output, ""
+            await self._tell_traces(taken)
         return "", "", taken.tree
+
+    async def _tell_traces(self, checked: Checkpoint) -> None:
+        """Say what verification itself changed: it is not committed and is taken back."""
+        after = await self.caller.call(
+            TakeCheckpoint(
+                item=self.opened.run.item, workspace=self.opened.workspace, tip=self._tip
+            )
+        )
+        if after.tree != checked.tree:
+            names = sorted(set(after.changed) ^ set(checked.changed)) or after.changed
+            shown = ", ".join(one_line(os.fsdecode(path)) for path in names[:5])
+            self.publish(Warned(message=f"verify changed files, which are taken back: {shown}"))
 
     async def _end(
         self, state: RunState, change: Change, reason: str = "", story: str = ""

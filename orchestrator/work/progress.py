@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from .spec import Change, Story, Task
@@ -55,6 +56,30 @@ def check_story(before: Story, after: Change | Sequence[Story]) -> tuple[str, ..
         if not task.done
     ]
     return (*(complaints[index] for index in sorted(complaints)), *added)
+
+
+def check_others(
+    before: Change | Sequence[Story], after: Change | Sequence[Story], story: str
+) -> tuple[str, ...]:
+    """Return what a worker changed in the tasks of stories that were not its own.
+
+    A box ticked there would count as done without ever being checked, and a new open task there
+    could keep a run going for ever.
+    """
+    was, now = _tasks_but(before, story), _tasks_but(after, story)
+    changed = [f"{text!r} was changed or removed" for text in was - now]
+    added = [f"{text!r} was changed or added" for text in now - was]
+    return tuple(f"a task of another story, {complaint}" for complaint in (*changed, *added))
+
+
+def _tasks_but(spec: Change | Sequence[Story], story: str) -> Counter[str]:
+    stories = spec.stories if isinstance(spec, Change) else spec
+    return Counter(
+        f"[{'x' if task.done else ' '}] {_text(task)}"
+        for other in stories
+        if other.id != story
+        for task in other.tasks
+    )
 
 
 def _text(task: Task) -> str:

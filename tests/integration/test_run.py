@@ -89,6 +89,11 @@ def test_failed_verification_is_fed_back_restored_and_pinned(scratch: Scratch) -
             "p.write_text(p.read_text().replace('Write one', 'Skip one')); complete()\n",
             "1.1",
         ),
+        (
+            "write(); tick(); p = Path('openspec/changes/add-things/tasks.md')\n"
+            "p.write_text(p.read_text().replace('[ ]', '[x]')); complete()\n",
+            "another story",
+        ),
         ("write(); tick(); subprocess.run(['git', 'init', '-q', 'inner'])\ncomplete()\n", "inner"),
     ],
 )
@@ -192,6 +197,15 @@ def test_first_request_interrupts_after_its_grace_and_counts_nothing(scratch: Sc
     assert engine.wait(timeout=40) == 130
     assert [entry["state"] for entry in scratch.attempts()] == ["interrupted"]
     assert scratch.orc("run", CHANGE, "--max-attempts", "1").code == 0
+
+
+def test_what_verify_leaves_is_told_and_not_committed(scratch: Scratch) -> None:
+    scratch.configure(verify=["echo trace > left.txt; echo more >> README.md"])
+    ran = scratch.orc("run", CHANGE, "--baseline", "skip")
+    assert ran.code == 0, ran.err
+    assert "left.txt" in ran.err
+    assert "left.txt" not in scratch.git("ls-tree", "--name-only", f"orchestrator/{CHANGE}")
+    assert scratch.git("show", f"orchestrator/{CHANGE}:README.md") == "# Project\n"
 
 
 def test_failing_baseline_starts_no_agent(scratch: Scratch) -> None:
