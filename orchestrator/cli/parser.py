@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"orchestrator {__version__}")
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add(commands, "init", "write orchestrator.toml from what is here")
     _add(commands, "doctor", "check git, identity, agent, spec and locks", json=True)
     demo = _add(commands, "demo", "run the real loop on a scripted worker")
@@ -84,7 +84,7 @@ def _add(
     *,
     json: bool = False,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    parser = commands.add_parser(name, description=text, allow_abbrev=False)
     parser.set_defaults(json=False)
     if json:
         parser.add_argument("--json", action="store_true", help="JSON on stdout")

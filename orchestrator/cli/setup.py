@@ -15,6 +15,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.guardian import landlock
 from orchestrator.run.agent import choose_agent
 from orchestrator.run.environment import child_environment, interpreters_into, withheld
 from orchestrator.run.lock import is_running
@@ -97,7 +98,19 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
             findings.append(Finding(level="ok", about=about, text=check()))
         except OrchestratorError as error:
             findings.append(Finding(level="fail", about=about, text=error.message, fix=error.fix))
-    return [*findings, *_environment(repo)]
+    return [*findings, _containment(), *_environment(repo)]
+
+
+def _containment() -> Finding:
+    version = landlock.abi()
+    if version:
+        text = f"workers write to their workspace and caches only (Landlock {version})"
+        return Finding(level="ok", about="containment", text=text)
+    return Finding(
+        level="warn",
+        about="containment",
+        text="this kernel has no Landlock: a worker can write wherever you can",
+    )
 
 
 def _identity(repo: Repository) -> Finding:
