@@ -163,6 +163,13 @@ async def in_thread(
     raise AdapterTimedOutError(what, deadline)
 
 
+def raise_if_cancelled() -> None:
+    """Raise Trio's ``Cancelled`` in a worker thread whose caller is cancelled; else do nothing."""
+    # A thread that Trio did not start cannot be cancelled.
+    with contextlib.suppress(RuntimeError):
+        trio.from_thread.check_cancelled()
+
+
 def _start(
     argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int, output: int
 ) -> subprocess.Popen[bytes]:
@@ -211,12 +218,6 @@ def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
     _reap(process)
 
 
-def _raise_if_cancelled() -> None:
-    # A thread that Trio did not start cannot be cancelled.
-    with contextlib.suppress(RuntimeError):
-        trio.from_thread.check_cancelled()
-
-
 class _Pipes:
     """The pipes of one process: fed, read and bounded until it ends."""
 
@@ -246,7 +247,7 @@ class _Pipes:
         """Return when the process has ended and its output is read, or 50 ms after its end."""
         give_up: float | None = None
         while not (self._ended and len(self._selector.get_map()) == 0):
-            _raise_if_cancelled()
+            raise_if_cancelled()
             ready = self._selector.select(_TICK)
             for key, _ in ready:
                 if key.data(key.fd):

@@ -23,6 +23,7 @@ from orchestrator.work.records import RunRecord
 
 from . import commands, delivery
 from .agent import ChosenAgent, choose_agent
+from .claim import claim_workspace, worker_lock
 from .commands import OpenRun
 from .environment import child_environment, interpreters_into
 from .events import RunStarted, Warned
@@ -266,7 +267,7 @@ def _host(guardians: Guardians, place: Workspace, temporary: Path) -> GuardedHos
     return GuardedHost(
         guardians=guardians,
         writable=writable_paths(Path.home(), place.path, (temporary,)),
-        lock=place.directory / "worker.lock",
+        lock=worker_lock(place),
     )
 
 
@@ -314,16 +315,23 @@ async def finish_item(options: FinishOptions) -> Finished:
     return Finished(commit=commit, text=f"{target} is at {commit[:7]} ({checked})")
 
 
+def _merge_workspace(repo: Repository, item: str, commit: str) -> Workspace:
+    """Make the workspace in which a merge is verified; one that a killed `finish` left goes."""
+    home, name = repo.workspace_home(), f"{item}.merge"
+    with claim_workspace(workspaces.place_of(home, name)):
+        left = workspaces.open_existing(repo, name, home)
+        if left is not None:
+            workspaces.remove(left)
+        return workspaces.create(repo, name, commit, home)
+
+
 async def _verify_merge(
     repo: Repository, config: Config, run: RunRecord, commit: str, verify: tuple[str, ...]
 ) -> str:
     """Check the merged tree in a workspace of its own; returns how it was checked."""
     if not verify:
         return "not verified"
-    home = repo.workspace_home()
-    place = await trio.to_thread.run_sync(
-        workspaces.create, repo, f"{run.item}.merge", commit, home
-    )
+    place = await trio.to_thread.run_sync(_merge_workspace, repo, run.item, commit)
     temporary = place.directory / "tmp"
     temporary.mkdir(exist_ok=True, mode=0o700)
     environment = child_environment(

@@ -15,6 +15,7 @@ from orchestrator.errors import ConflictError, UsageError
 from orchestrator.work.records import AttemptRecord, RunRecord, RunState
 
 from . import ledger
+from .claim import claim_workspace
 
 
 @attrs.frozen(kw_only=True)
@@ -81,19 +82,23 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
     """Move the target branch, and the checkout when it has that branch checked out.
 
     The item's branch is deleted once its tip is reachable from there.
+
+    Raises:
+      BusyError: when processes of a killed run do not leave the item's workspace.
     """
     run, tip = require_run(repo, item)
     carried = {
         change.path: change.new if change.new.strip("0") else None
         for change in objects.diff_changes(repo.git, run.base, run.start)
     }
-    commit = delivery.land(repo, plan, carried)
-    if not objects.is_ancestor(repo.git, tip, commit):
-        raise ConflictError(f"{item} did not arrive in {run.target}", where=run.target)
-    refs.delete_ref(repo.git, refs.branch_ref(item), tip)
-    place = workspace.open_existing(repo, item, repo.workspace_home())
-    if place is not None:
-        workspace.remove(place)
+    with claim_workspace(workspace.place_of(repo.workspace_home(), item)):
+        commit = delivery.land(repo, plan, carried)
+        if not objects.is_ancestor(repo.git, tip, commit):
+            raise ConflictError(f"{item} did not arrive in {run.target}", where=run.target)
+        refs.delete_ref(repo.git, refs.branch_ref(item), tip)
+        place = workspace.open_existing(repo, item, repo.workspace_home())
+        if place is not None:
+            workspace.remove(place)
     return commit
 
 

@@ -27,6 +27,8 @@ from orchestrator.work.records import (
     to_json,
 )
 
+from .claim import claim_workspace
+
 PHASE = "build"
 
 
@@ -90,6 +92,7 @@ def open_run(
     Raises:
       BranchTakenError: when the branch holds other work.
       ConflictError: when someone deleted the branch although it held checkpoints.
+      BusyError: when processes of an earlier run do not leave the workspace.
     """
     last = read_run(repo, item)
     tip = branch_tip(repo, item)
@@ -121,15 +124,15 @@ def open_run(
         refs.move_ref(repo.git, refs.branch_ref(item), run.start, None, f"run {run.id}")
         tip = run.start
     tip = _finish_checkpoint(repo, item, tip, history)
-    place = workspace.open_existing(repo, item, repo.workspace_home()) or workspace.create(
-        repo, item, tip, repo.workspace_home()
-    )
-    for attempt in history:
-        if attempt.state is AttemptState.STARTED:
-            _settle(repo, attempt, place, tip, now)
-    snapshot.restore(repo, place, tip)
-    if not continued:
-        snapshot.clear_trash(place)
+    home = repo.workspace_home()
+    with claim_workspace(workspace.place_of(home, item)):
+        place = workspace.open_existing(repo, item, home) or workspace.create(repo, item, tip, home)
+        for attempt in history:
+            if attempt.state is AttemptState.STARTED:
+                _settle(repo, attempt, place, tip, now)
+        snapshot.restore(repo, place, tip)
+        if not continued:
+            snapshot.clear_trash(place)
     history = read_attempts(repo, item)
     return OpenedRun(
         run=run,

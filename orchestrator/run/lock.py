@@ -12,6 +12,8 @@ from pathlib import Path
 from orchestrator.errors import BusyError
 
 _NAME = "engine.lock"
+# A `status` elsewhere may hold the lock for an instant.
+_PATIENCE = 0.5
 
 
 @contextmanager
@@ -25,7 +27,15 @@ def engine_lock(state_dir: Path) -> Generator[None, None, None]:
       BusyError: when another process owns it; names its process id.
     """
     path = state_dir / _NAME
-    descriptor = _acquire(path)
+    try:
+        descriptor = acquire(path, _PATIENCE)
+    except BlockingIOError:
+        owner = path.read_text(errors="replace")[:32].strip() or "unknown"
+        raise BusyError(
+            f"another orchestrator works on this repository (process {owner})",
+            where=str(path),
+            fix="wait for it, watch it with orc status, or stop it with Ctrl-C there",
+        ) from None
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -49,9 +59,31 @@ def is_running(state_dir: Path) -> bool:
     return False
 
 
-def _lock(descriptor: int, patience: float = 0.5) -> None:
-    """Take the lock; a `status` elsewhere may hold it for an instant."""
+def acquire(path: Path, patience: float) -> int:
+    """Lock a file exclusively, making it, and return the descriptor that holds the lock.
+
+    Args:
+      patience: seconds to wait for whoever has it.
+
+    Raises:
+      BlockingIOError: when somebody still has it then.
+    """
     until = time.monotonic() + patience
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(descriptor, until)
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, until: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,26 +92,3 @@ def _lock(descriptor: int, patience: float = 0.5) -> None:
             if time.monotonic() > until:
                 raise
         time.sleep(0.02)
-
-
-def _acquire(path: Path) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _lock(descriptor)
-            if path.stat().st_ino == os.fstat(descriptor).st_ino:
-                return descriptor
-        except BlockingIOError:
-            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise BusyError(
-                f"another orchestrator works on this repository (process {owner})",
-                where=str(path),
-                fix="wait for it, watch it with orc status, or stop it with Ctrl-C there",
-            ) from None
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)

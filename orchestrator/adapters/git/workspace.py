@@ -48,7 +48,7 @@ def create(repo: Repository, item: str, commit: str, home: Path) -> Workspace:
     Raises:
       RepositoryError: when something that is no workspace of ours lies in its place.
     """
-    place = _place(home, item)
+    place = place_of(home, item)
     if os.path.lexists(place.path):
         raise RepositoryError(
             f"the place of the workspace of {item} is taken",
@@ -70,7 +70,7 @@ def create(repo: Repository, item: str, commit: str, home: Path) -> Workspace:
 
 def open_existing(repo: Repository, item: str, home: Path) -> Workspace | None:
     """Return the item's workspace, or None when there is none that we made."""
-    place = _place(home, item)
+    place = place_of(home, item)
     return place if _is_ours(place) else None
 
 
@@ -136,7 +136,8 @@ def rebuild_git_dir(repo: Repository, workspace: Workspace, commit: str) -> None
     os.rename(fresh, old)
 
 
-def _place(home: Path, item: str) -> Workspace:
+def place_of(home: Path, item: str) -> Workspace:
+    """Return where the item's workspace is or would be, made or not."""
     branch_ref(item)
     directory = home / _PRIVATE / item
     return Workspace(home / item, directory / "index", directory, item)
