@@ -102,6 +102,14 @@ async def test_a_write_outside_is_denied(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["inside"]
 
 
+@pytest.mark.parametrize("writable", [None, ()])
+async def test_a_process_tells_whether_the_kernel_confines_it(
+    writable: tuple[Path, ...] | None,
+) -> None:
+    async with Guardians() as guardians, guardians.run(job("", writable=writable)) as process:
+        assert process.confined == (writable is not None and landlock.abi() > 0)
+
+
 async def test_two_trees_on_different_locks_run_at_once(tmp_path: Path) -> None:
     first = job("read line; echo $line", lock=tmp_path / "first")
     second = job("echo hello; sleep 60", lock=tmp_path / "second")
