@@ -7,16 +7,17 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TypeVar, TypeVarTuple, Unpack
-
-import attrs
-import trio
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple, Unpack
 
 from orchestrator.errors import AdapterError, AdapterTimedOutError, NotStartedError
+
+if TYPE_CHECKING:
+    import trio
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -29,8 +30,7 @@ _registry = threading.Lock()
 _live: set[int] = set()
 
 
-@attrs.frozen
-class Completed:
+class Completed(NamedTuple):
     """A process that ended by itself; ``returncode`` is negative when a signal ended it."""
 
     returncode: int
@@ -152,6 +152,8 @@ async def in_thread(
     Raises:
       AdapterTimedOutError: the deadline passed; what the function did is unknown.
     """
+    import trio  # late: `orc status` runs git and must not wait for trio
+
     borrower = object()
     await limiter.acquire_on_behalf_of(borrower)
     try:
@@ -165,9 +167,10 @@ async def in_thread(
 
 def raise_if_cancelled() -> None:
     """Raise Trio's ``Cancelled`` in a worker thread whose caller is cancelled; else do nothing."""
-    # A thread that Trio did not start cannot be cancelled.
-    with contextlib.suppress(RuntimeError):
-        trio.from_thread.check_cancelled()
+    # A thread that Trio did not start cannot be cancelled, least of all before trio is imported.
+    if (trio := sys.modules.get("trio")) is not None:
+        with contextlib.suppress(RuntimeError):
+            trio.from_thread.check_cancelled()
 
 
 def _start(

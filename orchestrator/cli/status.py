@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.discover import discover, state_dir
+from orchestrator.adapters.git.runner import Git
 from orchestrator.errors import UsageError
 from orchestrator.run.lock import is_running
 from orchestrator.run.paths import attempt_log, events_log
@@ -22,9 +23,9 @@ _TAIL = 64 << 10
 
 def status(arguments: argparse.Namespace) -> int:
     """Print every item with its state, or one item with what its worker does."""
-    repo = Repository.open(Path(arguments.directory))
-    running = is_running(repo.state_dir)
-    items = read_items(repo, running=running)
+    git, state = _open(arguments)
+    running = is_running(state)
+    items = read_items(git, running=running)
     if arguments.item is not None:
         items = tuple(item for item in items if item.id == arguments.item)
         if not items:
@@ -42,15 +43,15 @@ def status(arguments: argparse.Namespace) -> int:
     for item in items:
         print(_line(item))
         if item.status == "in progress":
-            for line in _latest(events_log(repo.state_dir, item.run)):
+            for line in _latest(events_log(state, item.run)):
                 print(f"    {line}")
     return 0
 
 
 def logs(arguments: argparse.Namespace) -> int:
     """Print the output of an attempt, by default of the newest, without control sequences."""
-    repo = Repository.open(Path(arguments.directory))
-    items = read_items(repo, running=False)
+    git, state = _open(arguments)
+    items = read_items(git, running=False)
     known = {attempt.id: attempt for item in items for attempt in item.attempts}
     if not known:
         raise UsageError("no attempt has been made here yet", fix="orc run CHANGE")
@@ -62,13 +63,19 @@ def logs(arguments: argparse.Namespace) -> int:
             ids = "\n".join(f"  {name}" for name in (found or known))
             raise UsageError(f"which attempt is {wanted}?\n{ids}")
         wanted = found[0]
-    path = attempt_log(repo.state_dir, wanted)
+    path = attempt_log(state, wanted)
     for part in (path, path.with_suffix(".tail.log")):
         if part.exists():
             with part.open(encoding="utf-8", errors="replace") as file:
                 for line in file:
                     sys.stdout.write(clean(line))
     return 0
+
+
+def _open(arguments: argparse.Namespace) -> tuple[Git, Path]:
+    """Return git and the product's directory there, in whatever state the checkout is."""
+    found = discover(Path(arguments.directory))
+    return Git(found.common_dir, None, found.executable), state_dir(found.common_dir)
 
 
 def _document(item: ItemState) -> dict[str, Any]:

@@ -26,10 +26,9 @@ from orchestrator.work.records import (
     run_from_json,
     to_json,
 )
+from orchestrator.work.states import PHASE as PHASE
 
 from .claim import claim_workspace
-
-PHASE = "build"
 
 
 @attrs.frozen(kw_only=True)

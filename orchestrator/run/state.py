@@ -1,25 +1,35 @@
-"""The state of every item, read from git. Blocking; worker threads or a short-lived CLI only."""
+"""The state of every item, read from git. Blocking, and light: `status` waits for its imports."""
 
 from __future__ import annotations
 
-import attrs
+from collections.abc import Container
+from typing import NamedTuple
 
 from orchestrator.adapters.git import refs
-from orchestrator.adapters.git.repository import Repository
-from orchestrator.work.records import (
-    AttemptRecord,
-    AttemptState,
-    RunState,
-    attempt_from_json,
-    run_from_json,
-)
-from orchestrator.work.worker import Usage
-
-from .ledger import PHASE
+from orchestrator.adapters.git.runner import Git
+from orchestrator.work.states import PHASE, AttemptState, RunState, first_object
 
 
-@attrs.frozen(kw_only=True)
-class ItemState:
+class AttemptSummary(NamedTuple):
+    """One run of one worker.
+
+    Attributes:
+      number: counts the starts of its story within the run, from 1.
+      at: Unix time in seconds of its start.
+      cost: US dollars.
+    """
+
+    id: str
+    item: str
+    run: str
+    story: str
+    number: int
+    at: int
+    state: AttemptState
+    cost: float
+
+
+class ItemState(NamedTuple):
     """One item as `status` shows it.
 
     Attributes:
@@ -28,7 +38,7 @@ class ItemState:
       attempt: the running attempt, or None.
       branch: its branch, or None when it was deleted.
       blocked: the question it waits for, or None.
-      cost: of all its attempts, in US dollars.
+      attempts: all that were ever made, oldest first.
     """
 
     id: str
@@ -41,53 +51,78 @@ class ItemState:
     blocked: str | None
     reason: str
     run: str
-    attempts: tuple[AttemptRecord, ...]
+    attempts: tuple[AttemptSummary, ...]
 
     @property
     def cost(self) -> float:
         """What all attempts cost, in US dollars."""
-        return sum((attempt.usage for attempt in self.attempts), start=Usage()).cost
+        return sum(attempt.cost for attempt in self.attempts)
 
 
-def read_items(repo: Repository, *, running: bool) -> tuple[ItemState, ...]:
-    """Read every item that ever ran here.
+def read_items(git: Git, *, running: bool) -> tuple[ItemState, ...]:
+    """Read every item that ever ran here; what is no record of ours is left out.
 
     Args:
       running: whether an engine owns the repository; an open run is interrupted otherwise.
     """
-    found = refs.read_refs(repo.git, "refs/orchestrator/")
-    branches = refs.read_refs(repo.git, refs.BRANCHES)
+    found = refs.read_refs(git, refs.RUNS, refs.ATTEMPTS, refs.BRANCHES)
     attempts = [
-        record
+        attempt
         for name, ref in found.items()
-        if name.startswith(refs.ATTEMPTS) and (record := attempt_from_json(ref.body))
+        if name.startswith(refs.ATTEMPTS) and (attempt := _attempt(ref.body))
     ]
-    items = []
-    for name, ref in sorted(found.items()):
-        run = run_from_json(ref.body) if name.startswith(refs.RUNS) else None
-        if run is None:
-            continue
-        mine = sorted((a for a in attempts if a.item == run.item), key=lambda a: (a.at, a.number))
-        is_open = run.state is RunState.OPEN
-        active = [a for a in mine if a.run == run.id and a.state is AttemptState.STARTED]
+    attempts.sort(key=lambda attempt: (attempt.at, attempt.number))
+    items = (
+        _item(ref.body, attempts, found, running=running)
+        for name, ref in sorted(found.items())
+        if name.startswith(refs.RUNS)
+    )
+    return tuple(item for item in items if item)
+
+
+def _attempt(body: str) -> AttemptSummary | None:
+    try:
+        data = first_object(body)
+        return AttemptSummary(
+            id=data["id"],
+            item=data["item"],
+            run=data["run"],
+            story=data["story"],
+            number=int(data["number"]),
+            at=int(data["at"]),
+            state=AttemptState(data["state"]),
+            cost=float(data["usage"]["cost"]),
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _item(
+    body: str, attempts: list[AttemptSummary], known: Container[str], *, running: bool
+) -> ItemState | None:
+    try:
+        run = first_object(body)
+        state = RunState(run["state"])
+        mine = tuple(attempt for attempt in attempts if attempt.item == run["item"])
+        active = [a for a in mine if a.run == run["id"] and a.state is AttemptState.STARTED]
+        is_open = state is RunState.OPEN
         current = active[-1] if active and is_open and running else None
-        status = run.state.value
+        status = state.value
         if is_open:
             status = "in progress" if running else "interrupted"
-        branch = refs.branch_ref(run.item)
-        items.append(
-            ItemState(
-                id=run.item,
-                title=run.title,
-                status=status,
-                phase=PHASE if current else None,
-                story=current.story if current else (run.story or None),
-                attempt=current.id if current else None,
-                branch=branch.removeprefix("refs/heads/") if branch in branches else None,
-                blocked=run.reason if run.state is RunState.BLOCKED else None,
-                reason=run.reason,
-                run=run.id,
-                attempts=tuple(mine),
-            )
+        branch = refs.branch_ref(run["item"])
+        return ItemState(
+            id=run["item"],
+            title=run["title"],
+            status=status,
+            phase=PHASE if current else None,
+            story=current.story if current else (run["story"] or None),
+            attempt=current.id if current else None,
+            branch=branch.removeprefix("refs/heads/") if branch in known else None,
+            blocked=run["reason"] if state is RunState.BLOCKED else None,
+            reason=run["reason"],
+            run=run["id"],
+            attempts=mine,
         )
-    return tuple(items)
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import Any
 
 import attrs
 
+from .states import AttemptState as AttemptState
+from .states import RunState as RunState
+from .states import first_object
 from .worker import Usage
 
 EVIDENCE_LIMIT = 16_384
 LEARNINGS_LIMIT = 8_192
-
-
-class AttemptState(enum.Enum):
-    """Where an attempt is. Only FAILED uses up the allowance of its story."""
-
-    STARTED = "started"
-    VERIFIED = "verified"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-    BLOCKED = "blocked"
-
-
-class RunState(enum.Enum):
-    """Where a run is. Only an OPEN run is continued with its counters."""
-
-    OPEN = "open"
-    DONE = "done"
-    FAILED = "failed"
-    BLOCKED = "blocked"
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +77,7 @@ def to_json(record: AttemptRecord | RunRecord) -> str:
 def attempt_from_json(text: str) -> AttemptRecord | None:
     """Read an attempt; None when the text is not one (another program's ref, a newer version)."""
     try:
-        data = _first_object(text)
+        data = first_object(text)
         return AttemptRecord(
             **data | {"state": AttemptState(data["state"]), "usage": Usage(**data["usage"])}
         )
@@ -106,7 +88,7 @@ def attempt_from_json(text: str) -> AttemptRecord | None:
 def run_from_json(text: str) -> RunRecord | None:
     """Read a run; None when the text is not one."""
     try:
-        data = _first_object(text)
+        data = first_object(text)
         return RunRecord(
             **data | {"state": RunState(data["state"]), "carried": tuple(data["carried"])}
         )
@@ -120,12 +102,6 @@ def tail(text: str, limit: int) -> str:
         return text
     kept = text[-limit:].split("\n", 1)[-1]
     return f"[{len(text) - len(kept)} characters cut]\n{kept}"
-
-
-def _first_object(text: str) -> dict[str, Any]:
-    """Read the JSON object at the start; a commit's trailers may follow it."""
-    data, _ = json.JSONDecoder().raw_decode(text.lstrip())
-    return dict(data)
 
 
 def _plain(_: object, __: object, value: object) -> object:

@@ -157,7 +157,10 @@ def test_public_names_are_those_that_type_checkers_see() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("module", ["orchestrator", "orchestrator.cli.parser"])
+@pytest.mark.parametrize(
+    "module",
+    ["orchestrator", "orchestrator.cli.main", "orchestrator.cli.parser", "orchestrator.cli.status"],
+)
 def test_starts_without_the_heavy_imports(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
 from pathlib import Path
-
-import attrs
+from typing import NamedTuple
 
 from orchestrator.errors import BranchTakenError, ConflictError, UsageError
 
@@ -28,8 +26,7 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _TRAILER = re.compile(r"([A-Za-z0-9-]+): ?(.*)")
 
 
-@attrs.frozen
-class RefRecord:
+class RefRecord(NamedTuple):
     """A ref and the commit it names. ``timestamp``: Unix seconds of the commit.
 
     Attributes:
@@ -73,16 +70,18 @@ def item_slug(name: str) -> str:
     """Return an id safe in refs and file names; different names give different ids."""
     if _SLUG.fullmatch(name):
         return name
+    import hashlib  # late: `orc status` must not wait for OpenSSL
+
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
     stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:31].strip("-")
     return f"{stem}-{digest}" if stem else digest
 
 
-def read_refs(git: Git, prefix: str) -> dict[str, RefRecord]:
-    """Return the ref ``prefix``, or all below it, by name. One process."""
+def read_refs(git: Git, *prefixes: str) -> dict[str, RefRecord]:
+    """Return the refs with these names, or below them, by name. One process."""
     fields = ("refname", "objectname", "committerdate:unix", "contents")
     layout = "".join(f"%({field})%00" for field in fields)
-    output = git.run("for-each-ref", f"--format={layout}", "--end-of-options", prefix).stdout
+    output = git.run("for-each-ref", f"--format={layout}", "--end-of-options", *prefixes).stdout
     parts = output.decode(errors="surrogateescape").split("\0")
     records = {}
     for start in range(0, len(parts) - len(fields), len(fields)):

@@ -5,30 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from pathlib import Path
 
 import attrs
 
-from orchestrator.adapters.process import Completed, run
 from orchestrator.errors import RepositoryError
 
+from .discover import as_operator, discover, state_dir
 from .faithful import refuse_unfaithful
 from .runner import Git, split_z, without_drivers
 
-_LOCAL = frozenset(
-    f"GIT_{name}"
-    for name in (
-        "DIR",
-        "WORK_TREE",
-        "INDEX_FILE",
-        "OBJECT_DIRECTORY",
-        "ALTERNATE_OBJECT_DIRECTORIES",
-        "COMMON_DIR",
-        "NAMESPACE",
-        "PREFIX",
-    )
-)
 _UNDER_WAY = {
     "MERGE_HEAD": ("a merge", "git merge --continue or --abort"),
     "rebase-merge": ("a rebase", "git rebase --continue or --abort"),
@@ -79,11 +65,7 @@ class Repository:
           RepositoryError: when there is none, or it is bare, has no commit, is in the middle of
             something, or cannot be cloned faithfully.
         """
-        executable = shutil.which("git")
-        if executable is None:
-            raise RepositoryError("git is not installed", fix="install git 2.38 or newer")
-        start = start.resolve()
-        git_dir, common, checkout, object_format = _discover(executable, start)
+        executable, git_dir, common, checkout, object_format = discover(start)
         for name, (what, way_out) in _UNDER_WAY.items():
             if (git_dir / name).exists():
                 raise RepositoryError(
@@ -91,7 +73,7 @@ class Repository:
                 )
         settings = _operator_settings(executable, checkout)
         git = without_drivers(Git(common, None, executable, settings))
-        here = attrs.evolve(git, git_dir=git_dir, work_tree=checkout)
+        here = git._replace(git_dir=git_dir, work_tree=checkout)
         head = here.run("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False)
         if head.returncode != 0:
             raise RepositoryError(
@@ -115,9 +97,7 @@ class Repository:
     @property
     def state_dir(self) -> Path:
         """The product's directory in the repository, private to the operator; made if missing."""
-        directory = self.common_dir / "orchestrator"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        return directory
+        return state_dir(self.common_dir)
 
     def workspace_home(self) -> Path:
         """Return the directory that holds this repository's workspaces, outside the checkout."""
@@ -128,7 +108,7 @@ class Repository:
 
     def identity(self) -> Identity:
         """Return who the operator is to git, or the fallback."""
-        done = _as_operator(
+        done = as_operator(
             self.git.executable, self.checkout, "-c", "user.useConfigOnly=true",
             "var", "GIT_AUTHOR_IDENT",
         )  # fmt: skip
@@ -180,57 +160,22 @@ class Repository:
         (directory / "info" / "exclude").write_bytes(
             exclude.read_bytes() if exclude.is_file() else b""
         )
-        return attrs.evolve(
-            self.git,
+        return self.git._replace(
             git_dir=directory,
             extra_env={"GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects")},
         )
 
 
-def _as_operator(executable: str, cwd: Path, *args: str) -> Completed:
-    """Run git with the operator's own settings, but on the repository of ``cwd``."""
-    env = {name: value for name, value in os.environ.items() if name not in _LOCAL}
-    env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    return run([executable, *args], cwd=cwd, env=env)
-
-
-def _discover(executable: str, start: Path) -> tuple[Path, Path, Path, str]:
-    if not start.is_dir():
-        raise RepositoryError("no such directory", where=str(start))
-    done = _as_operator(
-        executable, start, "rev-parse", "--is-bare-repository", "--is-inside-work-tree",
-        "--show-object-format", "--path-format=absolute", "--git-dir", "--git-common-dir",
-    )  # fmt: skip
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise RepositoryError(
-            "not a git repository" if not said else said[0].removeprefix("fatal: "),
-            where=str(start),
-            fix="change to your repository, or make one: git init",
-        )
-    bare, inside, object_format, git_dir, common = os.fsdecode(done.stdout).splitlines()[:5]
-    if inside != "true":
-        what = "the repository is bare" if bare == "true" else "this is git's own directory"
-        raise RepositoryError(what, where=str(start), fix="work in a checkout of it")
-    top = _as_operator(executable, start, "rev-parse", "--show-toplevel")
-    return (
-        Path(git_dir).resolve(),
-        Path(common).resolve(),
-        Path(os.fsdecode(top.stdout).rstrip("\n")).resolve(),
-        object_format,
-    )
-
-
 def _operator_settings(executable: str, checkout: Path) -> dict[str, str]:
     """Return the settings that decide about line ends and ignored files."""
-    done = _as_operator(
+    done = as_operator(
         executable, checkout, "config", "-z", "--get-regexp", r"^core\.(autocrlf|eol)$"
     )
     settings = {}
     for entry in split_z(done.stdout):
         key, _, value = os.fsdecode(entry).partition("\n")
         settings[key] = value or "true"
-    excludes = _as_operator(
+    excludes = as_operator(
         executable, checkout, "config", "--type=path", "--get", "core.excludesFile"
     )
     path = os.fsdecode(excludes.stdout).rstrip("\n")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import attrs
+from types import MappingProxyType
+from typing import NamedTuple
 
 from orchestrator.adapters.process import Completed, run
 from orchestrator.errors import ProcessError
 
 GitError = ProcessError
 """What a failing git command raises."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 _CONFIG = {
     "core.hooksPath": "/dev/null",
@@ -69,8 +71,7 @@ _DRIVERS = {
 }
 
 
-@attrs.frozen
-class Git:
+class Git(NamedTuple):
     """Runs git on one repository with nothing of its configuration executed.
 
     Attributes:
@@ -84,8 +85,8 @@ class Git:
     git_dir: Path
     work_tree: Path | None
     executable: str
-    extra_config: Mapping[str, str] = attrs.field(factory=dict)
-    extra_env: Mapping[str, str] = attrs.field(factory=dict)
+    extra_config: Mapping[str, str] = _NONE
+    extra_env: Mapping[str, str] = _NONE
 
     def run(
         self,
@@ -130,7 +131,7 @@ class Git:
 
     def at(self, work_tree: Path) -> Git:
         """Return the same repository with another work tree."""
-        return attrs.evolve(self, work_tree=work_tree)
+        return self._replace(work_tree=work_tree)
 
     def _environment(self) -> dict[str, str]:
         environment = dict(_ENVIRONMENT)
@@ -138,7 +139,7 @@ class Git:
         environment["HOME"] = str(self.git_dir)
         if "TMPDIR" in os.environ:
             environment["TMPDIR"] = os.environ["TMPDIR"]
-        config = _CONFIG | dict(self.extra_config)
+        config = {**_CONFIG, **self.extra_config}
         # Through the environment a key may hold anything, "=" and newlines included.
         environment["GIT_CONFIG_COUNT"] = str(len(config))
         for number, (key, value) in enumerate(config.items()):
@@ -159,7 +160,7 @@ def without_drivers(git: Git) -> Git:
         name = rest.rpartition(".")[0]
         for variable, value in _DRIVERS[section].items():
             blank[f"{section}.{name}.{variable}"] = value
-    return attrs.evolve(git, extra_config=dict(git.extra_config) | blank)
+    return git._replace(extra_config={**git.extra_config, **blank})
 
 
 def split_z(output: bytes) -> tuple[bytes, ...]:

@@ -8,8 +8,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
-
 from . import objects
 from .objects import Author
 from .repository import Repository
@@ -116,7 +114,7 @@ def _files_below(raw: Git, place: bytes) -> Iterator[bytes]:
     assert raw.work_tree is not None
     root = raw.work_tree / os.fsdecode(place)
     with objects.private_index(raw) as empty:
-        inner = attrs.evolve(raw, work_tree=root)
+        inner = raw.at(root)
         found = scan(inner, empty)
         for path in found.present:
             yield os.path.join(place, path)

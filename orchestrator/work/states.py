@@ -1,0 +1,40 @@
+"""Where runs and attempts can be, and how a record of one begins. Imports little: see `status`."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any
+
+PHASE = "build"
+"""The one phase of an item, so far."""
+
+
+class AttemptState(enum.Enum):
+    """Where an attempt is. Only FAILED uses up the allowance of its story."""
+
+    STARTED = "started"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    BLOCKED = "blocked"
+
+
+class RunState(enum.Enum):
+    """Where a run is. Only an OPEN run is continued with its counters."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+def first_object(text: str) -> dict[str, Any]:
+    """Read the JSON object that a record begins with; a commit's trailers may follow it.
+
+    Raises:
+      ValueError, TypeError: when there is none.
+    """
+    data, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    return dict(data)
