@@ -99,12 +99,16 @@ def parse_duration(value: object) -> Seconds:
 
 
 def load_config(
-    project: Path, *, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+    project: Path,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+    required: bool = False,
 ) -> Config:
     """Read the layers: flags over environment over project file over user file over defaults.
 
     Args:
-      project: the project file; it need not exist.
+      project: the project file; it need not exist unless ``required``.
       environ: the operator's environment.
       overrides: values of flags, as ``{"section": {"key": value}}``; None values are ignored.
 
@@ -112,6 +116,8 @@ def load_config(
       ConfigError: for unreadable TOML, an unknown key or a value of the wrong type, with the
         path of the key and the nearest known name.
     """
+    if required and not project.is_file():
+        raise ConfigError("no such file", where=str(project), fix="check -c FILE")
     home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
     merged: dict[str, Any] = {}
     for path in (home / "orchestrator" / "config.toml", project):

@@ -9,11 +9,12 @@ import trio
 
 from orchestrator.agents.drive import Drive, Patience, collect_result, write_prompt
 from orchestrator.agents.port import ProcessHost, WorkerTask
-from orchestrator.agents.result import judge
+from orchestrator.agents.result import judge, promise, read_result
 from orchestrator.text import Tail, shown
 from orchestrator.work.worker import Message, OversizedLine, WorkerEvent, WorkerReport
 
 PROMPT_PLACE = "{prompt_file}"
+_POLL = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +64,8 @@ class CommandWorker:
                 if not as_file:
                     await drive.say(prompt)
                 await process.stdin.aclose()
+                await self._wait_for_answer(task, said)
+                drive.finish()
 
             ending = await drive.run(
                 read, feed=feed, ask_to_stop=process.terminate, interrupt=interrupt
@@ -75,3 +78,21 @@ class CommandWorker:
             exit_code=ending.returncode,
             complaint=ending.complaint.strip().rpartition("\n")[2] or said.last,
         )
+
+    async def _wait_for_answer(self, task: WorkerTask, said: Tail) -> None:
+        """Return when the command has answered: what does not exit after that is stuck.
+
+        A promise counts once it has stayed the last line for a whole grace: more may follow it.
+        """
+        promised_at: float | None = None
+        while True:
+            await trio.sleep(_POLL)
+            file = await trio.to_thread.run_sync(read_result, task.result_file)
+            if file.claim is not None:
+                return
+            if promise(said.last) is None:
+                promised_at = None
+            elif promised_at is None:
+                promised_at = trio.current_time()
+            elif trio.current_time() - promised_at >= self.patience.finished:
+                return

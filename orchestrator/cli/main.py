@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from orchestrator.errors import OrchestratorError, UsageError
 
 from .output import print_error
 from .parser import build_parser
 
+E = TypeVar("E", bound=BaseException)
 _MODULES = {
     "init": "setup",
     "doctor": "setup",
@@ -30,8 +32,15 @@ _MODULES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (design §11)."""
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _stop)
+    argv = sys.argv[1:] if argv is None else argv
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except UsageError as error:
+        print_error(error, as_json="--json" in argv)
+        return error.exit_code
     if arguments.command is None:
         parser.print_help()
         return 2
@@ -49,8 +58,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print_error(_from_system(error), as_json=False)
         return 1
+
+
+def _from_system(error: OSError) -> OrchestratorError:
+    return OrchestratorError(
+        str(error.strerror or error), where=str(error.filename) if error.filename else None
+    )
+
+
+def _stop(signum: int, _: object) -> NoReturn:
+    """End by an exception, so that a git that runs is ended too."""
+    raise SystemExit(128 + signum)
 
 
 def _from_group(group: BaseExceptionGroup[BaseException], *, as_json: bool) -> int:
@@ -62,15 +86,19 @@ def _from_group(group: BaseExceptionGroup[BaseException], *, as_json: bool) -> i
             print_error(error, as_json=as_json)
         if rest is None:
             return leaves[0].exit_code
+    if rest is None:
+        return 1
+    stops, rest = rest.split((KeyboardInterrupt, SystemExit))
+    system, rest = rest.split(OSError) if rest is not None else (None, None)
     if rest is not None:
-        _, rest = rest.split(KeyboardInterrupt)
-        if rest is None:
-            return 130
         raise rest
-    return 1
+    if system is not None:
+        print_error(_from_system(next(_leaves(system))), as_json=False)
+        return 1
+    return 130 if stops is not None else 1
 
 
-def _leaves(group: BaseExceptionGroup[OrchestratorError]) -> Iterator[OrchestratorError]:
+def _leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _leaves(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from orchestrator.errors import OrchestratorError
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
 
-def coloured(text: str, colour: str, stream: TextIO) -> str:
+def coloured(text: str, colour: str, stream: TextIO | Quiet) -> str:
     """Return ``text`` in ``colour`` when ``stream`` is a terminal and NO_COLOR is not set."""
     plain_wanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     if plain_wanted or not stream.isatty():
@@ -24,6 +25,30 @@ def coloured(text: str, colour: str, stream: TextIO) -> str:
 def width() -> int:
     """Return the columns of the terminal, 100 when there is none."""
     return max(40, shutil.get_terminal_size((100, 24)).columns)
+
+
+class Quiet:
+    """A stream that goes quiet when nobody reads it any more: work goes on without listeners."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        """Tell whether a person may be looking."""
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> None:
+        """Write and flush ``text``, or nothing."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            # What is buffered would be complained about when Python exits.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            self._stream = None
 
 
 def print_json(document: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from orchestrator import __version__
+from orchestrator.errors import UsageError
 
 _MAIN = """\
 start          init      look at what is here, write orchestrator.toml
@@ -19,9 +21,16 @@ deliver        finish    keep or merge the result
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises what argparse would print, so that ``--json`` covers wrong arguments too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, fix=f"{self.prog} --help")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="orc",
         description="Drives coding agents through a spec, checks the results, commits every step.",
         epilog=_MAIN,
@@ -78,7 +87,7 @@ def _run(run: argparse.ArgumentParser) -> None:
 
 
 def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     name: str,
     text: str,
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import attrs
 
@@ -19,10 +19,12 @@ from orchestrator.run.events import (
     Warned,
     WorkerActed,
 )
+from orchestrator.runtime import StopRequested
+from orchestrator.stop import StopLevel
 from orchestrator.text import one_line
 from orchestrator.work.worker import Usage
 
-from .output import coloured, duration, width
+from .output import Quiet, coloured, duration, width
 
 
 def documents(batch: Sequence[Event]) -> list[str]:
@@ -43,12 +45,11 @@ def event_document(event: Event) -> dict[str, Any]:
 class JsonLines:
     """Prints each event as one JSON document on a line of its own."""
 
-    stream: TextIO
+    stream: Quiet
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
         self.stream.write("".join(f"{line}\n" for line in documents(batch)))
-        self.stream.flush()
 
 
 @attrs.define(eq=False)
@@ -59,15 +60,16 @@ class PlainLines:
       verbose: also what the worker says and does between the lines.
     """
 
-    stream: TextIO
+    stream: Quiet
     verbose: bool = True
+    _ended: bool = attrs.field(default=False, init=False)
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
         for event in batch:
+            self._ended = self._ended or isinstance(event, RunEnded)
             if line := self._line(event):
                 self.stream.write(line + "\n")
-        self.stream.flush()
 
     def _line(self, event: Event) -> str:
         match event:
@@ -89,6 +91,10 @@ class PlainLines:
                     f"{_head(event.position, event.stories, event.title)}"
                     f"try {event.number}  {_spent(event.seconds, event.usage)}  "
                     f"{self._paint(checked, 'green')}  → {event.commit[:7]}"
+                )
+            case StopRequested(level=StopLevel.POLITE) if not self._ended:
+                return self._paint(
+                    "    stopping: the worker may finish for 10 s; again to cancel it now", "yellow"
                 )
             case _:
                 return ""

@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from orchestrator.bridge import Sink
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.messages import Event
 from orchestrator.run.application import (
@@ -27,7 +27,7 @@ from orchestrator.run.events import RunEnded, RunStarted
 from orchestrator.run.paths import events_log
 from orchestrator.run.story_loop import Outcome
 
-from .output import print_json
+from .output import Quiet, print_json
 from .render import JsonLines, PlainLines, documents, summary
 
 _EXIT_CODES = {"done": 0, "failed": 1, "blocked": 4, "stopped": 130}
@@ -50,7 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
         _print_plan(plan, as_json=arguments.json)
         return 0
     become_subreaper()
-    outcome = trio.run(_run, plan, options, arguments)
+    try:
+        outcome = trio.run(_run, plan, options, arguments)
+    except StoppedError:
+        return 130
     if outcome.state == "done" and plan.config.execution.finish == "merge":
         done = trio.run(
             finish_item,
@@ -68,9 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Outcome:
     shown: Sink = (
-        JsonLines(sys.stdout)
+        JsonLines(Quiet(sys.stdout))
         if arguments.json
-        else _Person(PlainLines(sys.stderr, verbose=not arguments.quiet))
+        else _Person(PlainLines(Quiet(sys.stderr), verbose=not arguments.quiet))
     )
     sinks = {"person": shown, "log": _EventsLog(plan.repo.state_dir)}
     return await run_change(plan, options, sinks=sinks, signals=True, on_force=_die)
@@ -81,13 +84,14 @@ class _Person:
 
     def __init__(self, lines: PlainLines) -> None:
         self._lines = lines
+        self._result = Quiet(sys.stdout)
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
         await self._lines.emit(batch)
         for event in batch:
             if isinstance(event, RunEnded):
-                print(summary(event), flush=True)
+                self._result.write(summary(event) + "\n")
 
 
 class _EventsLog:
@@ -120,6 +124,10 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     attempts = arguments.max_attempts
     if attempts is not None and attempts < 1:
         raise ConfigError("--max-attempts must be 1 or more")
+    for flag in ("max_cost", "max_turns"):
+        value = getattr(arguments, flag)
+        if value is not None and not value > 0:
+            raise ConfigError(f"--{flag.replace('_', '-')} must be above zero, got {value}")
     return {
         "execution": {
             "agent": arguments.agent,

@@ -76,6 +76,7 @@ def make_plan(options: RunOptions) -> Plan:
         options.config_file or repo.checkout / FILE_NAME,
         environ=os.environ,
         overrides=options.overrides,
+        required=options.config_file is not None,
     )
     target = find_target(repo, options.directory, options.change)
     agent = choose_agent(config, os.environ)
@@ -302,7 +303,11 @@ async def finish_item(options: FinishOptions) -> Finished:
         _, tip = await trio.to_thread.run_sync(delivery.require_run, repo, options.item)
         text = f"kept: branch orchestrator/{options.item} at {tip[:7]}"
         return Finished(commit=tip, text=text)
-    config = load_config(options.config_file or repo.checkout / FILE_NAME, environ=os.environ)
+    config = load_config(
+        options.config_file or repo.checkout / FILE_NAME,
+        environ=os.environ,
+        required=options.config_file is not None,
+    )
     verify = config.execution.verify if options.verify is None else options.verify
     with engine_lock(repo.state_dir):
         merge = await trio.to_thread.run_sync(delivery.plan_merge, repo, options.item)

@@ -52,8 +52,15 @@ def diff(repo: Repository, item: str, *, names_only: bool) -> bytes:
     """Return what the item's branch changed since its base, as a patch or as names."""
     run, tip = require_run(repo, item)
     if names_only:
-        return b"".join(path + b"\n" for path in objects.diff_paths(repo.git, run.base, tip))
+        paths = objects.diff_paths(repo.git, run.base, tip)
+        return b"".join(_quoted(path) + b"\n" for path in paths)
     return objects.diff_text(repo.git, run.base, tip)
+
+
+def _quoted(path: bytes) -> bytes:
+    """Return a path on one line, with escapes where a terminal or a reader would stumble."""
+    text = path.decode(errors="surrogateescape")
+    return path if text.isprintable() else ascii(text).encode()
 
 
 def plan_merge(repo: Repository, item: str) -> MergePlan:

@@ -131,12 +131,23 @@ class StoryLoop:
         Raises:
           BaselineError: when set-up or verification fails before any worker has run.
         """
+        try:
+            return await self._run()
+        except trio.Cancelled:
+            self._outcome(self.change, "stopped", "cancelled on request")
+            raise
+        except BaseExceptionGroup as group:
+            if group.split(trio.Cancelled)[1] is None:
+                self._outcome(self.change, "stopped", "cancelled on request")
+            raise
+
+    async def _run(self) -> Outcome:
         if self.settings.baseline and self._tip == self.opened.run.start:
             await self._baseline()
         for warning in self.change.warnings:
             self.publish(Warned(message=warning))
         while True:
-            change = await self._read()
+            change = self.change = await self._read()
             for story in change.stories:
                 if not story.tasks:
                     self.publish(Warned(message=f"story {story.id} has no tasks: skipped"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 
+from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.adapters.openspec.root import find_roots
@@ -53,7 +54,7 @@ def find_target(repo: Repository, start: Path, name: str | None) -> Target:
     """
     root = spec_root(repo, start)
     spec = OpenSpec(root)
-    change = spec.require_work(name or _only_open(spec))
+    change = spec.require_work(_named(spec, name) if name is not None else _only_open(spec))
     carried, left = _split_changes(repo, change)
     return Target(
         change=change,
@@ -62,6 +63,12 @@ def find_target(repo: Repository, start: Path, name: str | None) -> Target:
         carried=carried,
         left_behind=left,
     )
+
+
+def _named(spec: OpenSpec, name: str) -> str:
+    """Return the change that is called ``name``, or whose item is."""
+    ids = [change.id for change in spec.changes()]
+    return name if name in ids else next((i for i in ids if refs.item_slug(i) == name), name)
 
 
 def _only_open(spec: OpenSpec) -> str:

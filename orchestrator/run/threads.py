@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from orchestrator.adapters.process import in_thread
+from orchestrator.errors import AdapterError
 
 T = TypeVar("T")
 
@@ -31,12 +32,20 @@ class GitThreads:
         Cancellation and the deadline kill the git process that runs, then end the thread.
 
         Raises:
+          AdapterError: when the file system refuses (disk full, permissions).
           AdapterTimedOutError: when the deadline passed; what was written is unknown, and is
             settled the next time the item is opened.
         """
-        return await in_thread(
-            lambda: function(*args, **kwargs),
-            deadline=self.deadline,
-            limiter=self.limiter,
-            what=function.__qualname__,
-        )
+        try:
+            return await in_thread(
+                lambda: function(*args, **kwargs),
+                deadline=self.deadline,
+                limiter=self.limiter,
+                what=function.__qualname__.replace("_", " "),
+            )
+        except OSError as error:
+            raise AdapterError(
+                f"{function.__qualname__.replace('_', ' ')}: {error.strerror or error}",
+                where=str(error.filename) if error.filename else None,
+                fix="nothing is lost: mend it (disk space, permissions), then run again",
+            ) from error

@@ -1,0 +1,144 @@
+"""Promise: bad input gets a clear error with a way on, the right exit code, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.scratch import CHANGE, GOOD, Scratch, make_scratch
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    return make_scratch(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "add-thing"], CHANGE),
+        (["run", "../x"], "cannot be the name"),
+        (["run", CHANGE, "--agent", "nobody"], "no agent nobody"),
+        (["run", CHANGE, "--max-attempts", "0"], "max-attempts"),
+        (["run", CHANGE, "--max-cost", "nan"], "max-cost"),
+        (["run", CHANGE, "--attempt-timeout", "soon"], "soon"),
+        (["-c", "missing.toml", "run", CHANGE], "no such file"),
+        (["-C", "missing", "run", CHANGE], "no such directory"),
+        (["run", "--frob"], "--frob"),
+        (["finish", CHANGE, "--merge"], "no item"),
+        (["diff", CHANGE], "no item"),
+        (["logs", "x"], "no attempt"),
+        (["show", CHANGE, "--prompt", "9"], "no story 9"),
+        (["frob"], "frob"),
+    ],
+)
+def test_usage_errors_are_exit_2(scratch: Scratch, arguments: list[str], said: str) -> None:
+    ran = scratch.orc(*arguments)
+    assert ran.code == 2, ran.err
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["run", "nope"], ["run", "--frob"], ["show", "nope"]])
+def test_errors_are_documents_under_json(scratch: Scratch, arguments: list[str]) -> None:
+    ran = scratch.orc(*arguments, "--json")
+    assert ran.code == 2
+    assert json.loads(ran.out).keys() == {"code", "message", "where", "fix"}
+
+
+def test_repository_states_that_cannot_be_worked_on(tmp_path: Path, scratch: Scratch) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "git repository" in scratch.orc("-C", str(empty), "run").err
+    subprocess.run(["git", "init", "-q", str(empty)], check=True)
+    unborn = scratch.orc("-C", str(empty), "run")
+    assert unborn.code == 2
+    assert "commit" in unborn.err
+    (scratch.path / ".git" / "MERGE_HEAD").write_text(scratch.git("rev-parse", "HEAD"))
+    merging = scratch.orc("run", CHANGE)
+    assert merging.code == 2
+    assert "merge" in merging.err
+
+
+@pytest.mark.parametrize("tasks", [None, "", "# nothing\n", "## 1. Empty\n\ntext\n"])
+def test_change_without_tasks(scratch: Scratch, tasks: str | None) -> None:
+    path = scratch.path / "openspec" / "changes" / CHANGE / "tasks.md"
+    path.unlink()
+    if tasks is not None:
+        path.write_text(tasks)
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 2
+    assert "tasks.md" in ran.err
+    assert "- [ ]" in ran.err
+
+
+def test_detached_head_runs_and_says_where_it_cannot_merge(scratch: Scratch) -> None:
+    scratch.git("checkout", "-q", "--detach")
+    assert scratch.orc("run", CHANGE).code == 0
+    ran = scratch.orc("finish", CHANGE, "--merge")
+    assert ran.code == 2
+    assert "detached" in ran.err
+
+
+def test_no_identity_is_a_warning(scratch: Scratch) -> None:
+    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "EMAIL": ""}
+    for role in ("AUTHOR", "COMMITTER"):
+        nobody |= {f"GIT_{role}_NAME": "", f"GIT_{role}_EMAIL": ""}
+    ran = scratch.orc("run", CHANGE, env=nobody)
+    assert ran.code == 0, ran.err
+    author = scratch.git("log", "-1", "--format=%an <%ae>", f"orchestrator/{CHANGE}")
+    assert author.strip() == "Orchestrator <orchestrator@localhost>"
+
+
+def test_branch_in_the_way_is_named_and_kept(scratch: Scratch) -> None:
+    scratch.git("branch", "orchestrator")
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 2
+    assert "orchestrator" in ran.err
+    scratch.git("branch", "-d", "orchestrator")
+    scratch.git("branch", f"orchestrator/{CHANGE}")
+    tip = scratch.git("rev-parse", f"orchestrator/{CHANGE}")
+    assert scratch.orc("run", CHANGE).code == 2
+    assert scratch.git("rev-parse", f"orchestrator/{CHANGE}") == tip
+
+
+def test_command_that_answers_and_never_exits_is_ended(scratch: Scratch) -> None:
+    scratch.worker(
+        "write(); tick()\n"
+        "Path(os.environ['ORCHESTRATOR_RESULT']).write_text('{\"status\": \"complete\"}')\n"
+        "if story == '1': time.sleep(600)\n"
+    )
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 0, ran.err
+
+
+def test_run_goes_on_when_nobody_reads_it(scratch: Scratch) -> None:
+    scratch.worker(GOOD)
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        scratch.command("run", CHANGE, "--json"),
+        cwd=scratch.path,
+        stdin=subprocess.DEVNULL,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert scratch.log()[-1] == f"{CHANGE}: 2 Second"
+
+
+def test_state_that_cannot_be_written_is_an_error_not_a_traceback(scratch: Scratch) -> None:
+    ran = scratch.orc("run", CHANGE, env={"XDG_STATE_HOME": "/proc/nope"})
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert "/proc/nope" in ran.err
