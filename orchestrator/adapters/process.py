@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+DEADLINE = 30.0
+"""Seconds that a process of this module may take unless its caller says otherwise."""
+
 _TICK = 0.05
 _DRAIN = 0.05
 _CHUNK = 1 << 16
@@ -102,6 +105,7 @@ def run(
     stdin: bytes = b"",
     stdout_limit: int = 64 << 20,
     stderr_limit: int = 64 << 10,
+    deadline: float = DEADLINE,
     stop_grace: float = 2.0,
 ) -> Completed:
     """Run a process to its end. Blocking: call it in a worker thread, through ``in_thread``.
@@ -114,17 +118,20 @@ def run(
       env: the complete environment.
       stdout_limit: bytes of standard output that may be kept.
       stderr_limit: bytes of standard error that are kept, counted from its end.
+      deadline: seconds it may take.
       stop_grace: seconds between SIGTERM and SIGKILL.
 
     Raises:
       NotStartedError: when it cannot be executed.
       AdapterError: when it wrote more than ``stdout_limit``; it was killed.
+      AdapterTimedOutError: when it outran ``deadline``; it was killed, what it did is unknown.
     """
     source = subprocess.PIPE if stdin else subprocess.DEVNULL
     process = _start(argv, cwd, env, source, subprocess.PIPE)
     pipes = _Pipes(process, stdin, stdout_limit, stderr_limit)
     try:
-        pipes.communicate()
+        if not pipes.communicate(time.monotonic() + deadline):
+            raise AdapterTimedOutError(_name(argv), deadline)
         return Completed(_reap(process), bytes(pipes.stdout), bytes(pipes.stderr))
     except BaseException:
         _stop(process, stop_grace)
@@ -196,6 +203,12 @@ def _start(
     return process
 
 
+def _name(argv: Sequence[str]) -> str:
+    """Return what a person would call this: the program, and its first word that is no option."""
+    words = [word for word in argv[1:] if not word.startswith("-")]
+    return " ".join([os.path.basename(argv[0]), *words[:1]])
+
+
 def _reap(process: subprocess.Popen[bytes]) -> int:
     returncode = process.wait()
     with _registry:
@@ -246,8 +259,11 @@ class _Pipes:
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, events, action)
 
-    def communicate(self) -> None:
-        """Return when the process has ended and its output is read, or 50 ms after its end."""
+    def communicate(self, until: float) -> bool:
+        """Return when the process has ended and its output is read, or 50 ms after its end.
+
+        False when it still runs at ``until``, on the monotonic clock.
+        """
         give_up: float | None = None
         while not (self._ended and len(self._selector.get_map()) == 0):
             raise_if_cancelled()
@@ -256,12 +272,15 @@ class _Pipes:
                 if key.data(key.fd):
                     self._selector.unregister(key.fileobj)
             if not self._ended:
+                if time.monotonic() >= until:
+                    return False
                 continue
             if give_up is None:
                 self._close_stdin()
                 give_up = time.monotonic() + _DRAIN
             elif not ready and time.monotonic() >= give_up:
-                return
+                break
+        return True
 
     def _on_end(self, _fd: int) -> bool:
         self._ended = True

@@ -14,7 +14,7 @@ from pathlib import Path
 import trio
 
 from orchestrator.adapters.lines import iter_lines
-from orchestrator.demo.project import CHANGE, git, make_project
+from orchestrator.demo.project import CHANGE, clean_environment, git, make_project
 
 from .output import coloured
 
@@ -38,7 +38,7 @@ def _play(directory: Path, *, keep: bool) -> int:
     _say("A small repository with an OpenSpec change of three stories, not committed yet.")
     _say("The worker is a script, not a model: it gets story 2 wrong at first.")
     before = git(project, "status", "--porcelain")
-    environment = {**os.environ, "XDG_STATE_HOME": str(directory / "state")}
+    environment = {**clean_environment(), "XDG_STATE_HOME": str(directory / "state")}
     _show("orc run " + CHANGE)
     killed = trio.run(_run_and_kill, project, environment)
     _say(f"The demo killed its own engine with SIGKILL while story 3 was under way{killed}.")

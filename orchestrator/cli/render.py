@@ -16,6 +16,7 @@ from orchestrator.run.events import (
     RunEnded,
     RunStarted,
     StoryVerified,
+    VerificationStarted,
     Warned,
     WorkerActed,
 )
@@ -83,6 +84,8 @@ class PlainLines:
                 return self._paint(f"{at}/{of} {title}  try {number}", "bold")
             case WorkerActed(kind=kind, text=text):
                 return self._acted(kind, text)
+            case VerificationStarted(commands=commands):
+                return self._acted("verify", ", ".join(commands))
             case AttemptFailed():
                 return self._failed(event)
             case StoryVerified():
@@ -122,7 +125,7 @@ class PlainLines:
     def _failed(self, event: AttemptFailed) -> str:
         word = "FAILED" if event.state == "failed" else event.state.upper()
         return (
-            f"{event.position}/{event.stories} story {event.story}  try {event.number}  "
+            f"{_head(event.position, event.stories, event.title)}try {event.number}  "
             f"{_spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {event.reason}"
         )
 
@@ -143,9 +146,11 @@ def summary(event: RunEnded) -> str:
                 f"orc diff {event.item} | orc finish {event.item} --merge"
             )
         case "blocked":
-            return f"{head}: {event.reason}\nanswer in the spec, then: orc run {event.item}"
+            return (
+                f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.change}"
+            )
         case _:
-            return f"{head}: {event.reason}\ncontinue with: orc run {event.item}"
+            return f"{head}: {event.reason}\ncontinue with: orc run {event.change}"
 
 
 def _head(position: int, stories: int, title: str) -> str:

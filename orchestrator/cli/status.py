@@ -12,7 +12,7 @@ from orchestrator.adapters.git.discover import discover, state_dir
 from orchestrator.adapters.git.runner import Git
 from orchestrator.errors import UsageError
 from orchestrator.run.lock import is_running
-from orchestrator.run.paths import attempt_log, events_log
+from orchestrator.run.paths import attempt_log, events_log, tail_files
 from orchestrator.run.state import ItemState, read_items
 from orchestrator.text import clean, one_line
 
@@ -64,7 +64,7 @@ def logs(arguments: argparse.Namespace) -> int:
             raise UsageError(f"which attempt is {wanted}?\n{ids}")
         wanted = found[0]
     path = attempt_log(state, wanted)
-    for part in (path, path.with_suffix(".tail.log")):
+    for part in (path, *tail_files(path)):
         if part.exists():
             with part.open(encoding="utf-8", errors="replace") as file:
                 for line in file:

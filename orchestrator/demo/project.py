@@ -93,6 +93,11 @@ argv = ["{sys.executable}", "-B", "{worker}"]
     git(directory, "commit", "-q", "-m", "Start the greeter")
 
 
+def clean_environment() -> dict[str, str]:
+    """Return the operator's environment without what would point git elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
 def git(directory: Path, *arguments: str) -> str:
     """Run the operator's git in the demo's repository and return what it prints."""
     identity = {
@@ -102,7 +107,7 @@ def git(directory: Path, *arguments: str) -> str:
         "GIT_COMMITTER_EMAIL": "demo@localhost",
         "GIT_CONFIG_GLOBAL": "/dev/null",
     }
-    done = run(("git", *arguments), cwd=directory, env={**os.environ, **identity})
+    done = run(("git", *arguments), cwd=directory, env={**clean_environment(), **identity})
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace"))
     return done.stdout.decode(errors="replace")

@@ -23,6 +23,7 @@ from orchestrator.work.records import RunRecord
 
 from . import commands, delivery
 from .agent import ChosenAgent, choose_agent
+from .attempt import AttemptRunner, LoopSettings
 from .claim import claim_workspace, worker_lock
 from .commands import OpenRun
 from .environment import child_environment, interpreters_into
@@ -31,7 +32,7 @@ from .host import GuardedHost, writable_paths
 from .ledger import OpenedRun
 from .lock import engine_lock
 from .paths import attempt_log
-from .story_loop import LoopSettings, Outcome, StoryLoop
+from .story_loop import Outcome, StoryLoop
 from .target import Target, find_target
 from .threads import GitThreads
 from .verify import run_checks
@@ -167,9 +168,7 @@ async def _execute(
             opened = await orchestrator.call(
                 OpenRun(
                     item=plan.item,
-                    title=plan.target.change.title,
-                    root=plan.target.below,
-                    carried=plan.target.carried,
+                    spec=plan.target.spec(plan.repo.checkout),
                 )
             )
             loop = _loop(plan, options, opened, orchestrator, guardians, interrupt)
@@ -233,12 +232,11 @@ def _loop(
         credentials=plan.agent.credentials,
     )
     execution, settings = plan.config.execution, plan.agent.settings
-    return StoryLoop(
+    runner = AttemptRunner(
         caller=orchestrator,
-        publish=orchestrator.publish,
         host=_host(guardians, place, temporary),
         worker=plan.agent.worker,
-        change=plan.target.change,
+        change=plan.target.change.id,
         opened=opened,
         settings=LoopSettings(
             max_attempts=execution.max_attempts,
@@ -259,9 +257,9 @@ def _loop(
             max_turns=options.max_turns or settings.max_turns,
             max_cost=options.max_cost or settings.max_cost,
         ),
-        stopping=orchestrator.stopping.requested,
         interrupt=interrupt,
     )
+    return StoryLoop(runner=runner, stopping=orchestrator.stopping.requested)
 
 
 def _host(guardians: Guardians, place: Workspace, temporary: Path) -> GuardedHost:

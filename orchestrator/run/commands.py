@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 
 from orchestrator.adapters.git import checkpoint as checkpoints
+from orchestrator.adapters.git import snapshot
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
@@ -18,7 +17,7 @@ from orchestrator.plugin import Plugin
 from orchestrator.work.records import AttemptRecord, RunRecord
 
 from . import ledger
-from .ledger import OpenedRun
+from .ledger import OpenedRun, Spec
 from .threads import GitThreads
 
 plugin = Plugin("run")
@@ -30,9 +29,7 @@ class OpenRun(Command[OpenedRun]):
     """Start or continue a run of ``item``; see `ledger.open_run`."""
 
     item: str
-    title: str
-    root: str
-    carried: Mapping[bytes, Path | None]
+    spec: Spec
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +45,24 @@ class BeginAttempt(Command[AttemptRecord]):
 @attrs.frozen(kw_only=True)
 class TakeCheckpoint(Command[Checkpoint]):
     """Write the workspace's tree, without committing it."""
+
+    item: str
+    workspace: Workspace
+    tip: str
+
+
+@attrs.frozen(kw_only=True)
+class AdoptBranch(Command[str]):
+    """Take over what a person committed on the item's branch meanwhile; returns its tip."""
+
+    item: str
+    workspace: Workspace
+    tip: str
+
+
+@attrs.frozen(kw_only=True)
+class RestoreWorkspace(Command[None]):
+    """Bring the workspace to exactly ``tip``; files that git ignores stay."""
 
     item: str
     workspace: Workspace
@@ -82,7 +97,7 @@ class CloseRun(Command[None]):
     run: RunRecord
 
 
-def _item_lane(command: OpenRun | TakeCheckpoint) -> str:
+def _item_lane(command: OpenRun | TakeCheckpoint | AdoptBranch | RestoreWorkspace) -> str:
     return f"workspace:{command.item}"
 
 
@@ -101,10 +116,8 @@ async def open_run(command: OpenRun, context: Context) -> OpenedRun:
         ledger.open_run,
         context.service(Repository),
         command.item,
-        title=command.title,
-        root=command.root,
-        carried=command.carried,
-        now=_now(),
+        command.spec,
+        _now(),
     )
 
 
@@ -127,6 +140,26 @@ async def take_checkpoint(command: TakeCheckpoint, context: Context) -> Checkpoi
     """Handle `TakeCheckpoint`."""
     return await context.service(GitThreads).run(
         checkpoints.take, context.service(Repository), command.workspace, command.tip
+    )
+
+
+@plugin.handles(AdoptBranch, name="adopt-branch", deadline=_DEADLINE, lane=_item_lane)
+async def adopt_branch(command: AdoptBranch, context: Context) -> str:
+    """Handle `AdoptBranch`."""
+    return await context.service(GitThreads).run(
+        ledger.adopt_branch,
+        context.service(Repository),
+        command.item,
+        command.workspace,
+        command.tip,
+    )
+
+
+@plugin.handles(RestoreWorkspace, name="restore-workspace", deadline=_DEADLINE, lane=_item_lane)
+async def restore_workspace(command: RestoreWorkspace, context: Context) -> None:
+    """Handle `RestoreWorkspace`."""
+    await context.service(GitThreads).run(
+        snapshot.restore, context.service(Repository), command.workspace, command.tip
     )
 
 

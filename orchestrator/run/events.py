@@ -63,10 +63,18 @@ class WorkerActed(Progress):
 
 
 @attrs.frozen(kw_only=True)
+class VerificationStarted(Progress):
+    """The orchestrator runs the verify commands on what the worker left."""
+
+    commands: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
 class AttemptFailed(Fact):
     """An attempt did not count; its tree is kept at ``ref``."""
 
     story: str
+    title: str
     position: int
     stories: int
     number: int
@@ -101,6 +109,7 @@ class RunEnded(Fact):
 
     run: str
     item: str
+    change: str
     state: str
     reason: str
     done: int

@@ -8,6 +8,7 @@ one ref by compare-and-swap, in an order that `open_run` can finish or take back
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,23 @@ from orchestrator.work.records import (
 from orchestrator.work.states import PHASE as PHASE
 
 from .claim import claim_workspace
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """A change as it lies in the operator's checkout.
+
+    Attributes:
+      root: where the spec's root lies below the repository, "." for the top.
+      directory: where the change's own files lie below the repository.
+      carried: its uncommitted files (None: deleted); they travel to the branch.
+    """
+
+    change: str
+    title: str
+    root: str
+    directory: str
+    carried: Mapping[bytes, Path | None]
 
 
 @attrs.frozen(kw_only=True)
@@ -68,29 +86,25 @@ def read_attempts(repo: Repository, item: str | None = None) -> tuple[AttemptRec
 def branch_tip(repo: Repository, item: str) -> str | None:
     """Return the commit of the item's branch, or None when there is none."""
     ref = refs.branch_ref(item)
-    found = refs.read_refs(repo.git, ref).get(ref)
-    return found.oid if found else None
+    return _at(repo, ref)[ref]
 
 
 def open_run(
     repo: Repository,
     item: str,
-    *,
-    title: str,
-    root: str,
-    carried: Mapping[bytes, Path | None],
+    spec: Spec,
     now: int,
 ) -> OpenedRun:
     """Start a run of ``item``, or go on with an interrupted one, and prepare its workspace.
 
     Args:
-      root: where the spec's root lies below the repository, "." for the top.
-      carried: uncommitted files of the spec (None: deleted) for the branch's first commit.
+      spec: the change as it lies in the checkout.
       now: Unix time in seconds.
 
     Raises:
       BranchTakenError: when the branch holds other work.
-      ConflictError: when someone deleted the branch although it held checkpoints.
+      ConflictError: when someone deleted the branch although it held checkpoints, or changed
+        the spec where the branch changed it too.
       BusyError: when processes of an earlier run do not leave the workspace.
     """
     last = read_run(repo, item)
@@ -103,35 +117,37 @@ def open_run(
         )
     continued = last is not None and last.state is RunState.OPEN
     history = read_attempts(repo, item)
-    if last is not None and tip is None and _had_checkpoints(history):
-        if not continued:
-            last = None
-        else:
-            raise ConflictError(
-                f"branch orchestrator/{item} was deleted while its run was under way",
-                where=refs.branch_ref(item),
-                fix=f"bring it back: git branch orchestrator/{item} {refs.pin_ref(item)}",
-            )
-    if last is None or (tip is None and not continued):
-        run = _new_run(repo, item, title=title, root=root, carried=carried, now=now)
-    elif continued:
-        run = last
-    else:
-        run = attrs.evolve(last, id=_new_id(), at=now, state=RunState.OPEN, reason="", story="")
-        _write_run(repo, run)
-    if tip is None:
-        refs.move_ref(repo.git, refs.branch_ref(item), run.start, None, f"run {run.id}")
+    if tip is not None:
+        tip = _finish_checkpoint(repo, item, tip, history)
+    if last is None or _is_unused(last, tip, history):
+        # Nothing was built on the old start: what a person mended since then counts.
+        run = _start_run(repo, item, spec, last, tip, now)
+        refs.move_ref(repo.git, refs.branch_ref(item), run.start, tip, f"run {run.id}")
         tip = run.start
-    tip = _finish_checkpoint(repo, item, tip, history)
+    elif tip is None:
+        raise ConflictError(
+            f"branch orchestrator/{item} was deleted while its run was under way",
+            where=refs.branch_ref(item),
+            fix=f"bring it back: git branch orchestrator/{item} {refs.pin_ref(item)}",
+        )
+    else:
+        run = last
+        if not continued:
+            run = attrs.evolve(
+                last, id=_new_id(), at=now, state=RunState.OPEN, reason="", story="", resumed=True
+            )
+        run, tip = _carry_edits(repo, run, tip, spec, now)
+        _write_run(repo, run)
     home = repo.workspace_home()
     with claim_workspace(workspace.place_of(home, item)):
         place = workspace.open_existing(repo, item, home) or workspace.create(repo, item, tip, home)
         for attempt in history:
             if attempt.state is AttemptState.STARTED:
                 _settle(repo, attempt, place, tip, now)
-        snapshot.restore(repo, place, tip)
         if not continued:
+            # What an earlier run moved aside has been there for a whole run by now.
             snapshot.clear_trash(place)
+        snapshot.restore(repo, place, tip)
     history = read_attempts(repo, item)
     return OpenedRun(
         run=run,
@@ -141,6 +157,25 @@ def open_run(
         workspace=place,
         continued=continued,
     )
+
+
+def adopt_branch(repo: Repository, item: str, place: workspace.Workspace, tip: str) -> str:
+    """Return the branch's tip, with the workspace brought to what a person added to it.
+
+    Raises:
+      ConflictError: when the branch no longer contains ``tip``; nothing is changed then.
+    """
+    now = branch_tip(repo, item)
+    if now == tip:
+        return tip
+    if now is None or not objects.is_ancestor(repo.git, tip, now):
+        raise ConflictError(
+            f"branch orchestrator/{item} was moved off its last checkpoint {tip[:9]}",
+            where=refs.branch_ref(item),
+            fix=f"bring it back: git branch -f orchestrator/{item} {tip[:9]}; then run again",
+        )
+    snapshot.restore(repo, place, now)
+    return now
 
 
 def begin_attempt(
@@ -155,7 +190,7 @@ def begin_attempt(
         number=number,
         at=now,
     )
-    _write_attempt(repo, attempt, objects.tree_of(repo.git, tip), tip, now)
+    _write_attempt(repo, attempt, objects.its_tree(tip), tip, now, old=None)
     return attempt
 
 
@@ -173,9 +208,10 @@ def keep_attempt(
     taken = snapshot.snapshot(
         repo, place, tip, f"Attempt {attempt.id}", identity=repo.identity(), when=now
     )
-    _write_attempt(repo, attempt, objects.tree_of(repo.git, taken), tip, now)
+    ref = refs.attempt_ref(attempt.id)
+    _write_attempt(repo, attempt, objects.its_tree(taken), tip, now, old=_at(repo, ref)[ref])
     snapshot.restore(repo, place, tip)
-    return refs.attempt_ref(attempt.id)
+    return ref
 
 
 def keep_checkpoint(
@@ -200,11 +236,11 @@ def keep_checkpoint(
     commit = objects.commit(
         repo.git, tree, [tip], message, identity=repo.identity(), when=attempt.at
     )
-    pin = refs.pin_ref(attempt.item)
-    old = refs.read_refs(repo.git, pin).get(pin)
-    refs.move_ref(repo.git, pin, commit, old.oid if old else None, f"pin {attempt.id}")
+    pin, ref = refs.pin_ref(attempt.item), refs.attempt_ref(attempt.id)
+    at = _at(repo, pin, ref)
+    refs.move_ref(repo.git, pin, commit, at[pin], f"pin {attempt.id}")
     refs.move_ref(repo.git, refs.branch_ref(attempt.item), commit, tip, f"checkpoint {attempt.id}")
-    _write_attempt(repo, attempt, tree, commit, now)
+    _write_attempt(repo, attempt, tree, commit, now, old=at[ref])
     snapshot.restore(repo, place, commit)
     return commit
 
@@ -214,46 +250,95 @@ def close_run(repo: Repository, run: RunRecord) -> None:
     _write_run(repo, run)
 
 
-def _new_run(
-    repo: Repository,
-    item: str,
-    *,
-    title: str,
-    root: str,
-    carried: Mapping[bytes, Path | None],
-    now: int,
+def _start_run(
+    repo: Repository, item: str, spec: Spec, last: RunRecord | None, tip: str | None, now: int
 ) -> RunRecord:
+    """Begin at today's HEAD with today's spec; an open run keeps its id, and so its counters."""
     base = repo.head
-    start = base
-    if carried:
-        tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, base), carried)
+    tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, base), spec.carried)
+    if last is not None and last.base == base and last.seen == tree:
+        start = last.start
+    elif spec.carried:
         message = f"{item}: carry the uncommitted spec\n\nOrchestrator-Item: {item}\n"
         start = objects.commit(repo.git, tree, [base], message, identity=repo.identity(), when=now)
+    else:
+        start = base
     ref = refs.base_ref(item)
-    old = refs.read_refs(repo.git, ref).get(ref)
-    if old is None or old.oid != base:
-        refs.move_ref(repo.git, ref, base, old.oid if old else None, f"base of {item}")
+    refs.move_ref(repo.git, ref, base, _at(repo, ref)[ref], f"base of {item}")
+    goes_on = last is not None and last.state is RunState.OPEN
     run = RunRecord(
-        id=_new_id(),
+        id=last.id if last is not None and goes_on else _new_id(),
         item=item,
-        title=title,
+        change=spec.change,
+        title=spec.title,
         base=base,
         start=start,
+        seen=tree,
+        replaces=tip or "",
         target=f"refs/heads/{repo.branch}" if repo.branch else "",
-        root=root,
+        root=spec.root,
         at=now,
-        carried=tuple(path.decode(errors="surrogateescape") for path in carried),
+        carried=tuple(path.decode(errors="surrogateescape") for path in spec.carried),
     )
     _write_run(repo, run)
     return run
 
 
+def _carry_edits(
+    repo: Repository, run: RunRecord, tip: str, spec: Spec, now: int
+) -> tuple[RunRecord, str]:
+    """Bring what a person changed in the spec since it was last seen onto the branch.
+
+    Raises:
+      ConflictError: when the branch changed the same lines; nothing is changed then.
+    """
+    mine = objects.write_files_tree(repo.git, objects.tree_of(repo.git, repo.head), spec.carried)
+    prefix = os.fsencode(spec.directory) + b"/"
+    changes = [
+        c for c in objects.diff_changes(repo.git, run.seen, mine) if c.path.startswith(prefix)
+    ]
+    if not changes:
+        return run, tip
+    on_branch = {c.path: c.new for c in objects.diff_changes(repo.git, run.seen, tip)}
+    edits: dict[bytes, bytes | Path | None] = {}
+    for change in changes:
+        ours = on_branch.get(change.path, change.old)
+        if ours == change.new:
+            continue
+        if ours == change.old:
+            edits[change.path] = objects.blob(repo.git, change.new)
+            continue
+        merged = objects.merge_blobs(repo.git, ours, change.old, change.new)
+        if merged is None:
+            raise ConflictError(
+                "the spec was changed in your checkout and on the branch: "
+                f"{os.fsdecode(change.path)}",
+                where=refs.branch_ref(run.item),
+                fix=f"make your file agree with the branch's (orc diff {run.item}), then run again",
+            )
+        edits[change.path] = merged
+    if edits:
+        tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, tip), edits)
+        message = f"{run.item}: carry the changed spec\n\nOrchestrator-Item: {run.item}\n"
+        commit = objects.commit(repo.git, tree, [tip], message, repo.identity(), now)
+        refs.move_ref(repo.git, refs.branch_ref(run.item), commit, tip, "carry the changed spec")
+        tip = commit
+    return attrs.evolve(run, seen=mine), tip
+
+
 def _is_ours(repo: Repository, run: RunRecord, tip: str) -> bool:
-    return objects.is_ancestor(repo.git, run.start, tip)
+    return tip == run.replaces or objects.is_ancestor(repo.git, run.start, tip)
 
 
-def _had_checkpoints(attempts: tuple[AttemptRecord, ...]) -> bool:
-    return any(attempt.state is AttemptState.VERIFIED for attempt in attempts)
+def _is_unused(run: RunRecord, tip: str | None, attempts: tuple[AttemptRecord, ...]) -> bool:
+    """Whether nothing stands on the run's start: no checkpoint, and no branch to speak of."""
+    if tip is not None:
+        return tip in (run.start, run.replaces)
+    if run.state is not RunState.OPEN:
+        return True
+    return not run.resumed and not any(
+        attempt.run == run.id and attempt.state is AttemptState.VERIFIED for attempt in attempts
+    )
 
 
 def _finish_checkpoint(
@@ -285,7 +370,8 @@ def _settle(
         and objects.is_ancestor(repo.git, pin.oid, tip)
     ):
         done = attrs.evolve(attempt, state=AttemptState.VERIFIED)
-        _write_attempt(repo, done, objects.tree_of(repo.git, pin.oid), pin.oid, now)
+        ref = refs.attempt_ref(attempt.id)
+        _write_attempt(repo, done, objects.its_tree(pin.oid), pin.oid, now, old=_at(repo, ref)[ref])
         return
     lost = attrs.evolve(
         attempt, state=AttemptState.LOST, reason="the orchestrator ended while it ran"
@@ -294,30 +380,35 @@ def _settle(
 
 
 def _write_attempt(
-    repo: Repository, attempt: AttemptRecord, tree: str, parent: str, now: int
+    repo: Repository, attempt: AttemptRecord, tree: str, parent: str, now: int, *, old: str | None
 ) -> None:
+    """Record where an attempt is, with its tree, in place of ``old``: its record so far."""
     subject = f"Attempt {attempt.id}: {attempt.state.value}"
     message = f"{subject}\n\n{to_json(attempt)}\n\n{_trailers(attempt, {})}"
     commit = objects.commit(repo.git, tree, [parent], message, identity=repo.identity(), when=now)
-    ref = refs.attempt_ref(attempt.id)
-    old = refs.read_refs(repo.git, ref).get(ref)
-    refs.move_ref(repo.git, ref, commit, old.oid if old else None, subject)
+    refs.move_ref(repo.git, refs.attempt_ref(attempt.id), commit, old, subject)
 
 
 def _write_run(repo: Repository, run: RunRecord) -> None:
     subject = f"Run {run.id} of {run.item}: {run.state.value}"
     commit = objects.commit(
         repo.git,
-        objects.tree_of(repo.git, run.start),
+        run.seen,
         [run.start],
         f"{subject}\n\n{to_json(run)}\n\nOrchestrator-Item: {run.item}\n",
         identity=repo.identity(),
         when=run.at,
     )
     ref = refs.run_ref(run.item)
-    old = refs.read_refs(repo.git, ref).get(ref)
-    if old is None or old.oid != commit:
-        refs.move_ref(repo.git, ref, commit, old.oid if old else None, subject)
+    old = _at(repo, ref)[ref]
+    if old != commit:
+        refs.move_ref(repo.git, ref, commit, old, subject)
+
+
+def _at(repo: Repository, *names: str) -> dict[str, str | None]:
+    """Return the commits that refs are at, None for one that does not exist."""
+    found = refs.read_refs(repo.git, *names)
+    return {name: found[name].oid if name in found else None for name in names}
 
 
 def _trailers(attempt: AttemptRecord, more: Mapping[str, str]) -> str:

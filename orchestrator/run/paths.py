@@ -13,3 +13,8 @@ def events_log(state_dir: Path, run: str) -> Path:
 def attempt_log(state_dir: Path, attempt: str) -> Path:
     """Return the file with the raw output of an attempt."""
     return state_dir / "attempts" / f"{attempt}.log"
+
+
+def tail_files(log: Path) -> tuple[Path, Path]:
+    """Return where the tail of a long attempt log lies, older part first; either may be missing."""
+    return log.with_suffix(".tail-older.log"), log.with_suffix(".tail.log")

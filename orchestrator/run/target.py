@@ -14,6 +14,8 @@ from orchestrator.adapters.openspec.root import find_roots
 from orchestrator.errors import SpecError
 from orchestrator.work.spec import Change
 
+from .ledger import Spec
+
 
 @attrs.frozen(kw_only=True)
 class Target:
@@ -31,6 +33,16 @@ class Target:
     below: str
     carried: dict[bytes, Path | None]
     left_behind: tuple[str, ...]
+
+    def spec(self, checkout: Path) -> Spec:
+        """Return what the ledger needs to know of it."""
+        return Spec(
+            change=self.change.id,
+            title=self.change.title,
+            root=self.below,
+            directory=os.path.relpath(self.change.directory, checkout),
+            carried=self.carried,
+        )
 
 
 def spec_root(repo: Repository, start: Path) -> Path:

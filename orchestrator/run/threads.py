@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import attrs
 import trio
@@ -11,6 +11,7 @@ import trio
 from orchestrator.adapters.process import in_thread
 from orchestrator.errors import AdapterError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -26,7 +27,7 @@ class GitThreads:
     limiter: trio.CapacityLimiter
     deadline: float
 
-    async def run(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` in a thread.
 
         Cancellation and the deadline kill the git process that runs, then end the thread.

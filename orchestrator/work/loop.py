@@ -29,11 +29,19 @@ class GiveUp:
 
 
 @attrs.frozen(kw_only=True)
+class Park:
+    """The story waits for a person: its last attempt asked a question."""
+
+    story: Story
+    last: AttemptRecord
+
+
+@attrs.frozen(kw_only=True)
 class AllDone:
     """No story is left."""
 
 
-Step = TryStory | GiveUp | AllDone
+Step = TryStory | GiveUp | Park | AllDone
 
 
 def next_step(
@@ -50,6 +58,8 @@ def next_step(
         if not story.tasks or story.is_complete:
             continue
         mine = [attempt for attempt in attempts if attempt.story == story.id]
+        if mine and mine[-1].state is AttemptState.BLOCKED:
+            return Park(story=story, last=mine[-1])
         for state in (AttemptState.FAILED, AttemptState.LOST):
             spent = [attempt for attempt in mine if attempt.state is state]
             if len(spent) >= max_attempts:

@@ -45,19 +45,24 @@ class RunRecord:
     """One run of an item, from a person's ``run`` to its end.
 
     Attributes:
-      title: the change's heading.
+      change: the spec's own name for it; ``title``: its heading.
       base: the commit it started from.
       start: the branch's first commit to work on: the base, or the carried spec on top of it.
       target: the full name of the branch that was checked out, or "" when detached.
       root: where the spec's root lies below the repository, "." for the top.
+      seen: the tree of the checkout's HEAD with the spec as it was last taken over.
+      replaces: the start that this one takes the place of on the branch, or "".
+      resumed: whether the branch held checkpoints of an earlier run when this one began.
       carried: paths of the spec's uncommitted files that became the first commit.
     """
 
     id: str
     item: str
+    change: str
     title: str
     base: str
     start: str
+    seen: str
     target: str
     root: str
     at: int
@@ -65,6 +70,8 @@ class RunRecord:
     reason: str = ""
     story: str = ""
     carried: tuple[str, ...] = ()
+    replaces: str = ""
+    resumed: bool = False
 
 
 def to_json(record: AttemptRecord | RunRecord) -> str:

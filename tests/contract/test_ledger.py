@@ -22,9 +22,16 @@ class Killed(BaseException):
     """Stands for SIGKILL between two steps."""
 
 
-def open_(repo: Repository, **more: object) -> ledger.OpenedRun:
-    arguments: dict[str, object] = {"title": "A", "root": ".", "carried": {}, "now": 100}
-    return ledger.open_run(repo, "item", **{**arguments, **more})  # type: ignore[arg-type]
+def open_(repo: Repository, **carried: Path | None) -> ledger.OpenedRun:
+    """Open a run of a change whose files lie in ``spec/``; keywords are names there."""
+    spec = ledger.Spec(
+        change="item",
+        title="A",
+        root=".",
+        directory="spec",
+        carried={f"spec/{name}".encode(): file for name, file in carried.items()},
+    )
+    return ledger.open_run(Repository.open(repo.checkout), "item", spec, 100)
 
 
 def work(repo: Repository, opened: ledger.OpenedRun, number: int = 1) -> str:
@@ -62,14 +69,58 @@ def test_run_attempt_checkpoint(repo: Repository) -> None:
     assert fingerprint(repo.checkout) == before
 
 
+def write(repo: Repository, name: str, text: str) -> Path:
+    path = repo.checkout / "spec" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
 def test_carried_files_become_the_first_commit(repo: Repository) -> None:
-    file = repo.checkout / "spec.md"
-    file.write_text("spec\n")
-    opened = open_(repo, carried={b"spec.md": file, b"a.txt": None})
+    opened = open_(repo, new=write(repo, "new", "spec\n"))
     assert opened.tip != repo.head
-    assert (opened.workspace.path / "spec.md").read_text() == "spec\n"
-    assert not (opened.workspace.path / "a.txt").exists()
-    assert (repo.checkout / "a.txt").exists()
+    assert (opened.workspace.path / "spec" / "new").read_text() == "spec\n"
+
+
+def test_what_a_person_mends_before_any_checkpoint_counts(repo: Repository) -> None:
+    opened = open_(repo, tasks=write(repo, "tasks", "one\n"))
+    attempt = ledger.begin_attempt(repo, opened.run, "1", 1, opened.tip, 200)
+    failed = attrs.evolve(attempt, state=AttemptState.FAILED, reason="bad")
+    ledger.keep_attempt(repo, failed, opened.workspace, opened.tip, 201)
+    git(repo.checkout, "commit", "-q", "--allow-empty", "-m", "Mended")
+    again = open_(repo, tasks=write(repo, "tasks", "two\n"))
+    assert again.run.base == git(repo.checkout, "rev-parse", "HEAD")
+    assert (again.workspace.path / "spec" / "tasks").read_text() == "two\n"
+    assert again.run.id == opened.run.id
+    assert [a.id for a in again.attempts] == [attempt.id]
+    assert open_(repo, tasks=write(repo, "tasks", "two\n")).tip == again.tip
+
+
+def test_spec_changed_after_a_checkpoint_is_carried_and_merged(repo: Repository) -> None:
+    text = "[ ] one\n\nabout two\n\n[ ] two\n"
+    opened = open_(repo, tasks=write(repo, "tasks", text), notes=write(repo, "notes", "old\n"))
+    (opened.workspace.path / "spec" / "tasks").write_text(text.replace("[ ] one", "[x] one"))
+    work(repo, opened)
+    changed = {
+        "tasks": write(repo, "tasks", text.replace("[ ] two", "[ ] two and three")),
+        "notes": write(repo, "notes", "new\n"),
+    }
+    again = open_(repo, **changed)
+    assert (again.workspace.path / "spec" / "tasks").read_text() == (
+        "[x] one\n\nabout two\n\n[ ] two and three\n"
+    )
+    assert (again.workspace.path / "spec" / "notes").read_text() == "new\n"
+    assert open_(repo, **changed).tip == again.tip
+
+
+def test_spec_changed_on_both_sides_stops_and_changes_nothing(repo: Repository) -> None:
+    opened = open_(repo, tasks=write(repo, "tasks", "[ ] one\n"))
+    (opened.workspace.path / "spec" / "tasks").write_text("[x] one\n")
+    commit = work(repo, opened)
+    with pytest.raises(ConflictError) as caught:
+        open_(repo, tasks=write(repo, "tasks", "[ ] something else\n"))
+    assert "spec/tasks" in caught.value.message
+    assert ledger.branch_tip(repo, "item") == commit
 
 
 def test_ended_run_gives_a_fresh_allowance_on_the_same_branch(repo: Repository) -> None:

@@ -37,7 +37,8 @@ def repo(tmp_path: Path) -> Repository:
 
 
 def open_run(repo: Repository) -> ledger.OpenedRun:
-    return ledger.open_run(repo, "item", title="A", root=".", carried={}, now=100)
+    spec = ledger.Spec(change="item", title="A", root=".", directory="spec", carried={})
+    return ledger.open_run(repo, "item", spec, 100)
 
 
 def hold(lock: Path, last: Path) -> subprocess.Popen[bytes]:

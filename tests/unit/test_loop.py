@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.work.loop import AllDone, GiveUp, TryStory, gather_learnings, next_step
+from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
 from orchestrator.work.records import (
     LEARNINGS_LIMIT,
     AttemptRecord,
@@ -78,6 +78,13 @@ def test_interruptions_use_up_no_allowance_but_keep_the_last_failure() -> None:
     assert step.previous.reason == "wrong"
 
 
+def test_question_parks_the_story_even_when_the_run_did_not_get_to_say_so() -> None:
+    asked = attempt("1", 1, AttemptState.BLOCKED, reason="which?")
+    assert next_step([story("1", False)], [asked], max_attempts=3) == Park(
+        story=story("1", False), last=asked
+    )
+
+
 def test_workers_lost_to_crashes_are_bounded_too() -> None:
     lost = [attempt("1", n, AttemptState.LOST) for n in (1, 2)]
     assert isinstance(next_step([story("1", False)], lost, max_attempts=2), GiveUp)
@@ -120,9 +127,21 @@ def test_attempt_survives_as_json_with_trailers_behind_it(
 
 def test_run_survives_as_json() -> None:
     run = RunRecord(
-        id="r", item="a", title="A", base="1", start="2", target="refs/heads/main", root=".",
-        at=1, state=RunState.BLOCKED, reason="why?", story="2", carried=("x\udcff",),
-    )  # fmt: skip
+        id="r",
+        item="a",
+        change="A b",
+        title="A",
+        base="1",
+        start="2",
+        seen="3",
+        target="refs/heads/main",
+        root=".",
+        at=1,
+        state=RunState.BLOCKED,
+        reason="why?",
+        story="2",
+        carried=("x\udcff",),
+    )
     assert run_from_json(to_json(run)) == run
 
 

@@ -10,8 +10,8 @@ import attrs
 from . import objects
 from .faithful import filtered_paths
 from .repository import Repository
-from .runner import Git, join_z, split_z
-from .scan import aligned_index, mode_of, scan
+from .runner import Git
+from .scan import Scan, aligned_index, mode_of, scan, stage
 from .workspace import Workspace
 
 
@@ -36,26 +36,24 @@ def take(repo: Repository, workspace: Workspace, base_commit: str) -> Checkpoint
     Only paths whose bytes changed differ from the base; attributes of the tree apply, ignored
     files are left out. The clone's own ``.git`` is never read.
     """
-    base_tree = objects.tree_of(repo.git, base_commit)
     if workspace.path.is_symlink() or not workspace.path.is_dir():
-        return Checkpoint(base_tree, (), ("the worker removed its workspace",))
+        unchanged = objects.tree_of(repo.git, base_commit)
+        return Checkpoint(unchanged, (), ("the worker removed its workspace",))
     git = repo.git.at(workspace.path)
     with objects.private_index(git) as index:
-        aligned_index(git, workspace.index, index, base_tree)
+        aligned_index(git, workspace.index, index, base_commit)
         found = scan(git, index)
         problems = [f"the worker made a git repository in {_shown(d)}" for d in found.nested]
         problems += [f"{_shown(path)} cannot be read" for path in found.unreadable]
         for path, name in filtered_paths(git, found.present):
             problems.append(f"{_shown(path)} needs the filter {_shown(name)}, which is not run")
-        problems += _gitlink_problems(git, index, found.present)
+        problems += _gitlink_problems(git, found)
         if problems:
-            return Checkpoint(base_tree, (*found.present, *found.gone), tuple(problems))
-        git.run("update-index", "-z", "--force-remove", "--stdin",
-                index=index, stdin=join_z(found.gone))  # fmt: skip
-        git.run("update-index", "-z", "--add", "--replace", "--stdin",
-                index=index, stdin=join_z(found.present))  # fmt: skip
+            unchanged = objects.tree_of(repo.git, base_commit)
+            return Checkpoint(unchanged, (*found.present, *found.gone), tuple(problems))
+        stage(git, index, found.present, found.gone)
         tree = git.text("write-tree", index=index)
-        changes = objects.diff_changes(git, base_tree, tree)
+        changes = objects.diff_changes(git, base_commit, tree)
         same = [change for change in changes if _same_bytes(repo, workspace, change)]
         if same:
             objects.put_entries(
@@ -74,17 +72,15 @@ def _same_bytes(repo: Repository, workspace: Workspace, change: objects.Change) 
     return objects.blob_id(path, repo.object_format) == change.old
 
 
-def _gitlink_problems(git: Git, index: os.PathLike[str], present: tuple[bytes, ...]) -> list[str]:
+def _gitlink_problems(git: Git, found: Scan) -> list[str]:
     """Name submodules that are no directory any more."""
     assert git.work_tree is not None
     root = os.fsencode(git.work_tree)
     problems = []
-    staged = split_z(git.run("ls-files", "-z", "--stage", index=git.work_tree / index).stdout)
-    for entry in staged:
-        header, path = entry.split(b"\t", 1)
-        if header.startswith(b"160000"):
+    for path, kind in found.tracked.items():
+        if kind == b"160000":
             mode = mode_of(root, path)
-            if mode is None or not stat.S_ISDIR(mode) or path in present:
+            if mode is None or not stat.S_ISDIR(mode) or path in found.present:
                 problems.append(f"the worker replaced the submodule {_shown(path)}")
     return problems
 

@@ -48,6 +48,7 @@ def commit(
     """Write a commit and return its id, which is a function of the arguments alone.
 
     Args:
+      tree: id of a tree, or `its_tree` of a commit.
       when: date of author and committer, Unix seconds.
     """
     date = f"@{when} +0000"
@@ -63,9 +64,12 @@ def commit(
 
 def tree_of(git: Git, commit: str) -> str:
     """Return the tree of a commit."""
-    return git.text("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").split("\n")[
-        -1
-    ]
+    return git.text("rev-parse", "--verify", "--end-of-options", its_tree(commit)).split("\n")[-1]
+
+
+def its_tree(commit: str) -> str:
+    """Return a name for the tree of a commit, for git to look up on the way."""
+    return f"{commit}^{{tree}}"
 
 
 def parents_of(git: Git, commit: str) -> tuple[str, ...]:
@@ -87,6 +91,25 @@ def read_blob(git: Git, commit: str, path: bytes) -> bytes | None:
         if kind == b"blob":
             return git.run("cat-file", "blob", oid).stdout
     return None
+
+
+def blob(git: Git, oid: str) -> bytes | None:
+    """Return a blob's bytes; None for the id of nothing, all zeros."""
+    return git.run("cat-file", "blob", oid).stdout if oid.strip("0") else None
+
+
+def merge_blobs(git: Git, ours: str, base: str, theirs: str) -> bytes | None:
+    """Return the three-way merge of texts, or None when they conflict or one is missing."""
+    texts = [blob(git, oid) for oid in (ours, base, theirs)]
+    with tempfile.TemporaryDirectory(prefix="orchestrator-merge-") as directory:
+        places = []
+        for name, text in zip(("ours", "base", "theirs"), texts, strict=True):
+            if text is None:
+                return None
+            places.append(Path(directory, name))
+            places[-1].write_bytes(text)
+        done = git.run("merge-file", "-p", *places, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def write_files_tree(git: Git, base_tree: str, files: Mapping[bytes, bytes | Path | None]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 
 import attrs
@@ -107,7 +108,11 @@ class Repository:
         return Path(state) / "orchestrator" / f"{name}-{digest}"
 
     def identity(self) -> Identity:
-        """Return who the operator is to git, or the fallback."""
+        """Return who the operator is to git, or the fallback; git is asked once."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> Identity:
         done = as_operator(
             self.git.executable, self.checkout, "-c", "user.useConfigOnly=true",
             "var", "GIT_AUTHOR_IDENT",

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.adapters.process import Completed, run
+from orchestrator.adapters.process import DEADLINE, Completed, run
 from orchestrator.errors import ProcessError
 
 GitError = ProcessError
@@ -80,6 +80,7 @@ class Git(NamedTuple):
       executable: absolute path of git.
       extra_config: configuration in force for every command, after the hardening.
       extra_env: environment in force for every command.
+      deadline: seconds that one command may take.
     """
 
     git_dir: Path
@@ -87,6 +88,7 @@ class Git(NamedTuple):
     executable: str
     extra_config: Mapping[str, str] = _NONE
     extra_env: Mapping[str, str] = _NONE
+    deadline: float = DEADLINE
 
     def run(
         self,
@@ -105,6 +107,7 @@ class Git(NamedTuple):
 
         Raises:
           ProcessError: when the command fails and ``check`` is set.
+          AdapterTimedOutError: when it outran the deadline and was killed.
         """
         argv = [self.executable, "--literal-pathspecs", "--no-replace-objects"]
         argv.append(f"--git-dir={self.git_dir}")
@@ -118,7 +121,7 @@ class Git(NamedTuple):
         # From below the work tree git would list only what lies below its own directory.
         tree = self.work_tree
         cwd = tree if tree is not None and self.git_dir.is_relative_to(tree) else self.git_dir
-        done = run(argv, cwd=cwd, env=environment, stdin=stdin)
+        done = run(argv, cwd=cwd, env=environment, stdin=stdin, deadline=self.deadline)
         if check and done.returncode != 0:
             raise GitError(
                 ["git", *argv[3:]], done.returncode, done.stderr.decode(errors="replace")

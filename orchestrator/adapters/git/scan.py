@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
 
-from .runner import Git, split_z
+from .runner import Git, join_z, split_z
 
 
 @attrs.frozen
@@ -21,18 +22,27 @@ class Scan:
       gone: paths of the index that are no file or link any more.
       nested: directories that are git repositories of their own.
       unreadable: changed paths that git cannot keep: no permission, or a special file.
+      tracked: every path of the index, with its mode in git's octal form.
     """
 
     present: tuple[bytes, ...]
     gone: tuple[bytes, ...]
     nested: tuple[bytes, ...]
     unreadable: tuple[bytes, ...]
+    tracked: Mapping[bytes, bytes]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the work tree is not what the index says."""
+        return bool(self.present or self.gone or self.nested or self.unreadable)
 
 
 def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
-    """Make ``target`` the index of ``tree``, with what ``seed`` knows about unchanged files."""
+    """Make ``target`` the index of a tree or commit, with what ``seed`` knows of the same files."""
     if seed.is_file():
         shutil.copy2(seed, target)
+        # Not with -i: git would not go to the work tree then, could not check entries as young as
+        # the index itself, and would take a file changed within that second for unchanged.
         if git.run("read-tree", "-m", tree, index=target, check=False).returncode == 0:
             git.run("update-index", "-q", "--refresh", index=target, check=False)
             return
@@ -46,10 +56,19 @@ def scan(git: Git, index: Path) -> Scan:
     assert git.work_tree is not None
     root = os.fsencode(git.work_tree)
     differing = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=all", index=index)
-    listed = git.run("ls-files", "-z", "--others", "--exclude-standard", index=index)
-    others = split_z(listed.stdout)
+    listed = git.run(
+        "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", index=index
+    )
+    others, tracked = [], {}
+    for entry in split_z(listed.stdout):
+        tag, rest = entry.split(b" ", 1)
+        if tag == b"?":
+            others.append(rest)
+        else:
+            header, path = rest.split(b"\t", 1)
+            tracked[path] = header.split(b" ", 1)[0]
     nested = {path.rstrip(b"/") for path in others if path.endswith(b"/")}
-    nested |= _repositories_among(root, split_z(git.run("ls-files", "-z", index=index).stdout))
+    nested |= _repositories_among(root, tracked)
     present, gone, unreadable = [], [], []
     for path in sorted({*split_z(differing.stdout), *others}):
         if path.endswith(b"/"):
@@ -63,7 +82,15 @@ def scan(git: Git, index: Path) -> Scan:
             present.append(path)
         else:
             unreadable.append(path)
-    return Scan(tuple(present), tuple(gone), tuple(sorted(nested)), tuple(unreadable))
+    return Scan(tuple(present), tuple(gone), tuple(sorted(nested)), tuple(unreadable), tracked)
+
+
+def stage(git: Git, index: Path, present: Iterable[bytes], gone: Iterable[bytes]) -> None:
+    """Put files of the work tree into an index, and take paths that are no files any more out."""
+    if removed := join_z(gone):
+        git.run("update-index", "-z", "--force-remove", "--stdin", index=index, stdin=removed)
+    if added := join_z(present):
+        git.run("update-index", "-z", "--add", "--replace", "--stdin", index=index, stdin=added)
 
 
 def mode_of(root: bytes, path: bytes) -> int | None:
@@ -85,7 +112,7 @@ def _lstat(path: bytes) -> int | None:
         return None
 
 
-def _repositories_among(root: bytes, tracked: tuple[bytes, ...]) -> set[bytes]:
+def _repositories_among(root: bytes, tracked: Iterable[bytes]) -> set[bytes]:
     """Return directories of tracked files that hold a ``.git``, which git itself does not list."""
     directories: set[bytes] = set()
     for path in tracked:

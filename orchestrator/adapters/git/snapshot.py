@@ -11,8 +11,8 @@ from pathlib import Path
 from . import objects
 from .objects import Author
 from .repository import Repository
-from .runner import Git, join_z, split_z
-from .scan import aligned_index, mode_of, scan
+from .runner import Git, join_z
+from .scan import Scan, aligned_index, mode_of, scan, stage
 from .workspace import Workspace, make_again, move_to_trash, rebuild_git_dir
 
 
@@ -29,18 +29,14 @@ def snapshot(
     Untracked files and the files of nested repositories are in it; ignored files, special files
     and files that cannot be read are not. The workspace is only read.
     """
-    tree = objects.tree_of(repo.git, parent)
     raw = repo.raw_git().at(workspace.path)
     with objects.private_index(raw) as index:
         if not workspace.path.is_symlink() and workspace.path.is_dir():
             # With the attributes in force an unchanged file is unchanged whatever its line ends.
-            aligned_index(repo.git.at(workspace.path), workspace.index, index, tree)
+            aligned_index(repo.git.at(workspace.path), workspace.index, index, parent)
             found = scan(raw, index)
             nested = [path for place in found.nested for path in _files_below(raw, place)]
-            raw.run("update-index", "-z", "--force-remove", "--stdin",
-                    index=index, stdin=join_z(found.gone))  # fmt: skip
-            raw.run("update-index", "-z", "--add", "--replace", "--stdin",
-                    index=index, stdin=join_z((*found.present, *nested)))  # fmt: skip
+            stage(raw, index, (*found.present, *nested), found.gone)
         else:
             raw.run("read-tree", "--empty", index=index)
         tree = raw.text("write-tree", index=index)
@@ -59,30 +55,34 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
     """
     if workspace.path.is_symlink() or not workspace.path.is_dir():
         make_again(workspace)
-    root = os.fsencode(workspace.path)
     git = repo.git.at(workspace.path)
     index = workspace.directory / "index.restoring"
-    aligned_index(git, workspace.index, index, objects.tree_of(repo.git, commit))
+    aligned_index(git, workspace.index, index, commit)
     found = scan(git, index)
+    if found.differs:
+        _set_right(workspace, git, index, found)
+    os.replace(index, workspace.index)
+    rebuild_git_dir(repo, workspace, commit)
+
+
+def _set_right(workspace: Workspace, git: Git, index: Path, found: Scan) -> None:
+    """Clear what differs from the index out of the way, then write what the index has."""
+    root = os.fsencode(workspace.path)
     wrong = (*found.present, *found.gone, *found.unreadable)
     for place in found.nested:
         _clear(workspace, root, os.path.join(place, b".git"))
-    tracked = set(split_z(git.run("ls-files", "-z", index=index).stdout))
     for place in found.nested:
-        if not any(path.startswith(place + b"/") for path in tracked):
+        if not any(path.startswith(place + b"/") for path in found.tracked):
             _clear(workspace, root, place)
     for path in wrong:
         _clear(workspace, root, path)
-    missing = [path for path in wrong if path in tracked]
-    # Clearing a nested repository's .git may show files that its presence hid from the scan.
+    # A nested repository's .git, or a .gitignore that was changed, hid files from the scan.
     again = scan(git, index)
     for path in (*again.present, *again.unreadable):
         _clear(workspace, root, path)
-    missing = sorted({*missing, *(p for p in (*again.present, *again.gone) if p in tracked)})
+    missing = sorted({*wrong, *again.present, *again.gone} & found.tracked.keys())
     git.run("checkout-index", "-q", "-u", "-f", "-z", "--stdin",
             index=index, stdin=join_z(missing))  # fmt: skip
-    os.replace(index, workspace.index)
-    rebuild_git_dir(repo, workspace, commit)
 
 
 def _clear(workspace: Workspace, root: bytes, path: bytes) -> None:
