@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -335,3 +336,20 @@ def test_restore_converges_whichever_step_it_died_at(
         if not died:
             return
     pytest.fail("restore never finished within 40 steps")
+
+
+def test_file_changed_in_the_second_it_was_restored_is_seen_later(place: Place) -> None:
+    file = place.work.path / "a.txt"
+    file.write_text("longer\n")
+    pass_second()
+    place.restore()
+    file.write_text("b\n")
+    pass_second()
+    assert place.take().changed == (b"a.txt",)
+
+
+def pass_second() -> None:
+    """Return when the clock's next second has begun: git keeps times in whole seconds."""
+    until = int(time.time()) + 1.02
+    while time.time() < until:
+        time.sleep(0.01)

@@ -41,9 +41,10 @@ def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
     """Make ``target`` the index of a tree or commit, with what ``seed`` knows of the same files."""
     if seed.is_file():
         shutil.copy2(seed, target)
-        # Not with -i: git would not go to the work tree then, could not check entries as young as
-        # the index itself, and would take a file changed within that second for unchanged.
-        if git.run("read-tree", "-m", tree, index=target, check=False).returncode == 0:
+        # With -m git refuses a tree that differs where the work tree does, and every file would
+        # be read again. With -i it would not go to the work tree, could not check entries as young
+        # as the index itself, and would take a file changed within that second for unchanged.
+        if git.run("read-tree", "--reset", tree, index=target, check=False).returncode == 0:
             git.run("update-index", "-q", "--refresh", index=target, check=False)
             return
     target.unlink(missing_ok=True)
