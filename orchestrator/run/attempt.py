@@ -232,7 +232,7 @@ class AttemptRunner:
             last = (await self.check(self.settings.verify))[-1]
             if not last.passed:
                 return failed, f"verify failed: {last.command} ({last.reason})", last.output, ""
-            await self._tell_traces(taken, tip)
+            await self._tell_traces(taken)
         return AttemptState.VERIFIED, "", "", taken.tree
 
     async def _take(self, tip: str) -> Checkpoint:
@@ -240,12 +240,11 @@ class AttemptRunner:
             TakeCheckpoint(item=self.opened.run.item, workspace=self.opened.workspace, tip=tip)
         )
 
-    async def _tell_traces(self, checked: Checkpoint, tip: str) -> None:
+    async def _tell_traces(self, checked: Checkpoint) -> None:
         """Say what verification itself changed: it is not committed and is taken back."""
-        after = await self._take(tip)
-        if after.tree != checked.tree:
-            names = sorted(set(after.changed) ^ set(checked.changed)) or after.changed
-            message = f"verify changed files, which are taken back: {shown_paths(names)}"
+        after = await self._take(checked.tree)
+        if after.changed:
+            message = f"verify changed files, which are taken back: {shown_paths(after.changed)}"
             self.caller.publish(Warned(message=message))
 
 

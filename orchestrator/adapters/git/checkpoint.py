@@ -30,30 +30,30 @@ class Checkpoint:
     problems: tuple[str, ...]
 
 
-def take(repo: Repository, workspace: Workspace, base_commit: str) -> Checkpoint:
-    """Return the workspace's tree relative to ``base_commit``. Blocking; changes no ref.
+def take(repo: Repository, workspace: Workspace, base: str) -> Checkpoint:
+    """Return the workspace's tree relative to a commit or tree. Blocking; changes no ref.
 
     Only paths whose bytes changed differ from the base; attributes of the tree apply, ignored
     files are left out. The clone's own ``.git`` is never read.
     """
     if workspace.path.is_symlink() or not workspace.path.is_dir():
-        unchanged = objects.tree_of(repo.git, base_commit)
+        unchanged = objects.tree_of(repo.git, base)
         return Checkpoint(unchanged, (), ("the worker removed its workspace",))
     git = repo.git.at(workspace.path)
     with objects.private_index(git) as index:
-        aligned_index(git, workspace.index, index, base_commit)
+        aligned_index(git, workspace.index, index, base)
         found = scan(git, index)
         problems = [f"the worker made a git repository in {_shown(d)}" for d in found.nested]
         problems += [f"{_shown(path)} cannot be read" for path in found.unreadable]
         for path, name in filtered_paths(git, found.present):
             problems.append(f"{_shown(path)} needs the filter {_shown(name)}, which is not run")
         problems += _gitlink_problems(git, found)
-        if problems:
-            unchanged = objects.tree_of(repo.git, base_commit)
+        if problems or not found.differs:
+            unchanged = objects.tree_of(repo.git, base)
             return Checkpoint(unchanged, (*found.present, *found.gone), tuple(problems))
         stage(git, index, found.present, found.gone)
         tree = git.text("write-tree", index=index)
-        changes = objects.diff_changes(git, base_commit, tree)
+        changes = objects.diff_changes(git, base, tree)
         same = [change for change in changes if _same_bytes(repo, workspace, change)]
         if same:
             objects.put_entries(
