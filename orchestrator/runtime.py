@@ -54,6 +54,7 @@ class Orchestrator:
     _everything: trio.CancelScope | None = attrs.field(default=None, init=False)
     _executions: trio.Nursery | None = attrs.field(default=None, init=False)
     _stopped: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _leaving: bool = attrs.field(default=False, init=False)
 
     async def call(self, command: Command[R]) -> R:
         """Run ``command`` and return its result.
@@ -100,12 +101,18 @@ class Orchestrator:
         """Stop at least this urgently; see `StopLevel`. Returns at once."""
         self.stopping.raise_to(level)
 
+    def _leave(self) -> None:
+        """Stop because the block is over: nobody asked for it, so nobody is told."""
+        self._leaving = True
+        self.stop()
+
     async def wait_stopped(self) -> None:
         """Wait until no execution and no command runs any more."""
         await self._stopped.wait()
 
     def _on_level(self, level: StopLevel) -> None:
-        self._bus.publish(StopRequested(level=level))
+        if not self._leaving:
+            self._bus.publish(StopRequested(level=level))
         if level is StopLevel.POLITE:
             self._work.deadline = trio.current_time() + self._grace
         else:
@@ -226,7 +233,7 @@ async def open_orchestrator(
                                     block = exc
                                     raise
                                 finally:
-                                    handle.stop()
+                                    handle._leave()
                         finally:
                             handle._finish_commands()
                 finally:

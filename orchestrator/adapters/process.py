@@ -128,7 +128,11 @@ def run(
     """
     source = subprocess.PIPE if stdin else subprocess.DEVNULL
     process = _start(argv, cwd, env, source, subprocess.PIPE)
-    pipes = _Pipes(process, stdin, stdout_limit, stderr_limit)
+    try:
+        pipes = _Pipes(process, stdin, stdout_limit, stderr_limit)
+    except BaseException:
+        _stop(process, 0.0)
+        raise
     try:
         if not pipes.communicate(time.monotonic() + deadline):
             raise AdapterTimedOutError(_name(argv), deadline)

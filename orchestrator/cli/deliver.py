@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
@@ -18,7 +19,8 @@ from .output import coloured, print_json
 def diff(arguments: argparse.Namespace) -> int:
     """Print what the item's branch changed since its base."""
     repo = Repository.open(Path(arguments.directory))
-    text = delivery.diff(repo, arguments.item, names_only=arguments.stat)
+    item = delivery.item_named(repo, arguments.item)
+    text = delivery.diff(repo, item, names_only=arguments.stat)
     if sys.stdout.isatty():
         sys.stdout.write(clean(text.decode(errors="replace")))
     else:
@@ -31,7 +33,7 @@ def finish(arguments: argparse.Namespace) -> int:
     """Keep the branch, or merge it into the branch it started from."""
     import trio
 
-    from orchestrator.run.application import FinishOptions, finish_item
+    from orchestrator.run.finish import FinishOptions, finish_item
 
     options = FinishOptions(
         directory=Path(arguments.directory),
@@ -39,8 +41,9 @@ def finish(arguments: argparse.Namespace) -> int:
         item=arguments.item,
         how=arguments.how,
         verify=tuple(arguments.verify) if arguments.verify else None,
+        command_timeout=arguments.command_timeout,
     )
-    result = trio.run(finish_item, options)
+    result = trio.run(partial(finish_item, options, signals=True))
     if arguments.json:
         print_json({"item": arguments.item, "how": arguments.how, "commit": result.commit})
     else:

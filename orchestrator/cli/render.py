@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+import trio
 
 from orchestrator.messages import Event, Fact, Progress
 from orchestrator.run.events import (
@@ -26,6 +27,15 @@ from orchestrator.text import one_line
 from orchestrator.work.worker import Usage
 
 from .output import Quiet, coloured, duration, width
+
+
+async def write_slowly(stream: Quiet, text: str) -> None:
+    """Write in a thread: a reader that has stopped reading must not stop the engine.
+
+    Cancellation leaves the thread behind with what it writes.
+    """
+    if text:
+        await trio.to_thread.run_sync(stream.write, text, abandon_on_cancel=True)
 
 
 def documents(batch: Sequence[Event]) -> list[str]:
@@ -50,7 +60,7 @@ class JsonLines:
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
-        self.stream.write("".join(f"{line}\n" for line in documents(batch)))
+        await write_slowly(self.stream, "".join(f"{line}\n" for line in documents(batch)))
 
 
 @attrs.define(eq=False)
@@ -67,10 +77,12 @@ class PlainLines:
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
+        lines = []
         for event in batch:
             self._ended = self._ended or isinstance(event, RunEnded)
             if line := self._line(event):
-                self.stream.write(line + "\n")
+                lines.append(line + "\n")
+        await write_slowly(self.stream, "".join(lines))
 
     def _line(self, event: Event) -> str:
         match event:

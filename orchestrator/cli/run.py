@@ -6,29 +6,27 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from orchestrator.adapters.process import DEADLINE
 from orchestrator.bridge import Sink
+from orchestrator.config import parse_duration
 from orchestrator.errors import ConfigError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.messages import Event
-from orchestrator.run.application import (
-    FinishOptions,
-    Plan,
-    RunOptions,
-    finish_item,
-    make_plan,
-    run_change,
-)
+from orchestrator.run.change import run_change
 from orchestrator.run.events import RunEnded, RunStarted
+from orchestrator.run.finish import FinishOptions, finish_item
 from orchestrator.run.paths import events_log
+from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.story_loop import Outcome
 
 from .output import Quiet, print_json
-from .render import JsonLines, PlainLines, documents, summary
+from .render import JsonLines, PlainLines, documents, summary, write_slowly
 
 _EXIT_CODES = {"done": 0, "failed": 1, "blocked": 4, "stopped": 130}
 
@@ -44,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_turns=arguments.max_turns,
         max_cost=arguments.max_cost,
         baseline=arguments.baseline == "run",
+        patience=_duration(arguments.command_timeout),
     )
     plan = make_plan(options)
     if arguments.dry_run:
@@ -55,16 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     except StoppedError:
         return 130
     if outcome.state == "done" and plan.config.execution.finish == "merge":
-        done = trio.run(
-            finish_item,
-            FinishOptions(
-                directory=options.directory,
-                config_file=options.config_file,
-                item=plan.item,
-                how="merge",
-                verify=plan.config.execution.verify,
-            ),
+        deliver = FinishOptions(
+            directory=options.directory,
+            config_file=options.config_file,
+            item=plan.item,
+            how="merge",
+            verify=plan.config.execution.verify,
         )
+        done = trio.run(partial(finish_item, deliver, signals=True))
         print(done.text, file=sys.stderr)
     return _EXIT_CODES[outcome.state]
 
@@ -91,7 +88,7 @@ class _Person:
         await self._lines.emit(batch)
         for event in batch:
             if isinstance(event, RunEnded):
-                self._result.write(summary(event) + "\n")
+                await write_slowly(self._result, summary(event) + "\n")
 
 
 class _EventsLog:
@@ -118,6 +115,13 @@ class _EventsLog:
 def _die() -> None:
     """End at once: the guardians notice and kill their trees, the next run settles the rest."""
     os._exit(130)
+
+
+def _duration(text: str | None) -> float:
+    try:
+        return DEADLINE if text is None else parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--command-timeout: {error}") from None
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:

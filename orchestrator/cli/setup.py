@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.config import FILE_NAME, load_config
@@ -143,6 +144,11 @@ def _agent(config_file: Path) -> str:
 
 
 def _locks(repo: Repository) -> str:
+    if unfinished_landing(repo):
+        raise UsageError(
+            "a `finish --merge` was interrupted while it changed this checkout",
+            fix="orc finish ITEM --merge again: it completes what was begun",
+        )
     return "an engine runs on this repository" if is_running(repo.state_dir) else "none held"
 
 

@@ -8,7 +8,9 @@ import attrs
 
 from orchestrator.adapters.git import checkpoint as checkpoints
 from orchestrator.adapters.git import snapshot
+from orchestrator.adapters.git import workspace as workspaces
 from orchestrator.adapters.git.checkpoint import Checkpoint
+from orchestrator.adapters.git.delivery import MergePlan
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.context import Context
@@ -16,12 +18,13 @@ from orchestrator.messages import Command
 from orchestrator.plugin import Plugin
 from orchestrator.work.records import AttemptRecord, RunRecord
 
-from . import ledger
+from . import delivery, ledger
+from .delivery import MergeReady
 from .ledger import OpenedRun, Spec
 from .threads import GitThreads
 
 plugin = Plugin("run")
-_DEADLINE = 600.0
+_DEADLINE = 3600.0
 
 
 @attrs.frozen(kw_only=True)
@@ -91,6 +94,37 @@ class KeepCheckpoint(Command[str]):
 
 
 @attrs.frozen(kw_only=True)
+class PlanMerge(Command[MergeReady]):
+    """Work out the merge of a finished item; see `delivery.plan_merge`."""
+
+    item: str
+
+
+@attrs.frozen(kw_only=True)
+class PrepareMerge(Command[Workspace]):
+    """Make a workspace of the merged commit, to verify it in."""
+
+    item: str
+    commit: str
+
+
+@attrs.frozen(kw_only=True)
+class LandMerge(Command[str]):
+    """Move the target branch to the merge; returns the commit; see `delivery.land`."""
+
+    item: str
+    plan: MergePlan
+
+
+@attrs.frozen(kw_only=True)
+class RemoveWorkspace(Command[None]):
+    """Delete a workspace of ours."""
+
+    item: str
+    workspace: Workspace
+
+
+@attrs.frozen(kw_only=True)
 class CloseRun(Command[None]):
     """Record how a run ended."""
 
@@ -107,6 +141,10 @@ def _attempt_lane(command: KeepAttempt | KeepCheckpoint) -> str:
 
 def _run_lane(command: BeginAttempt | CloseRun) -> str:
     return f"workspace:{command.run.item}"
+
+
+def _merge_lane(command: PrepareMerge | LandMerge | RemoveWorkspace) -> str:
+    return f"workspace:{command.item}"
 
 
 @plugin.handles(OpenRun, name="open-run", deadline=_DEADLINE, lane=_item_lane)
@@ -198,6 +236,36 @@ async def close_run(command: CloseRun, context: Context) -> None:
     await context.service(GitThreads).run(
         ledger.close_run, context.service(Repository), command.run
     )
+
+
+@plugin.handles(PlanMerge, name="plan-merge", deadline=_DEADLINE)
+async def plan_merge(command: PlanMerge, context: Context) -> MergeReady:
+    """Handle `PlanMerge`."""
+    return await context.service(GitThreads).run(
+        delivery.plan_merge, context.service(Repository), command.item
+    )
+
+
+@plugin.handles(PrepareMerge, name="prepare-merge", deadline=_DEADLINE, lane=_merge_lane)
+async def prepare_merge(command: PrepareMerge, context: Context) -> Workspace:
+    """Handle `PrepareMerge`."""
+    return await context.service(GitThreads).run(
+        delivery.prepare_merge, context.service(Repository), command.item, command.commit
+    )
+
+
+@plugin.handles(LandMerge, name="land-merge", deadline=_DEADLINE, lane=_merge_lane)
+async def land_merge(command: LandMerge, context: Context) -> str:
+    """Handle `LandMerge`."""
+    return await context.service(GitThreads).run(
+        delivery.land, context.service(Repository), command.item, command.plan
+    )
+
+
+@plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_merge_lane)
+async def remove_workspace(command: RemoveWorkspace, context: Context) -> None:
+    """Handle `RemoveWorkspace`."""
+    await context.service(GitThreads).run(workspaces.remove, command.workspace)
 
 
 def _now() -> int:

@@ -7,15 +7,26 @@ from pathlib import Path
 
 import attrs
 
-from orchestrator.adapters.git import delivery, objects, refs, workspace
+from orchestrator.adapters.git import delivery as merging
+from orchestrator.adapters.git import objects, refs, workspace
 from orchestrator.adapters.git.delivery import MergePlan
 from orchestrator.adapters.git.export import export_tree
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError, UsageError
-from orchestrator.work.records import AttemptRecord, RunRecord, RunState
+from orchestrator.work.records import AttemptRecord, RunRecord, run_from_json
+from orchestrator.work.states import RunState
 
 from . import ledger
 from .claim import claim_workspace
+
+
+@attrs.frozen(kw_only=True)
+class MergeReady:
+    """A merge that was worked out; ``verified`` when exactly that tree was checked before."""
+
+    run: RunRecord
+    plan: MergePlan
+    verified: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -35,13 +46,12 @@ def require_run(repo: Repository, item: str) -> tuple[RunRecord, str]:
     """
     run = ledger.read_run(repo, item)
     if run is None:
-        known = [name.removeprefix(refs.RUNS) for name in refs.read_refs(repo.git, refs.RUNS)]
-        fix = f"known: {', '.join(sorted(known))}" if known else "run something first"
-        raise UsageError(f"no item {item}", fix=fix)
+        raise UsageError(f"no item {item}", fix="orc status lists all")
     tip = ledger.branch_tip(repo, item)
     if tip is None:
+        what = f": {run.reason}" if run.state is RunState.DELIVERED else ", deleted by hand"
         raise UsageError(
-            f"branch orchestrator/{item} is gone: delivered and deleted, or deleted by hand",
+            f"branch orchestrator/{item} is gone{what}",
             where=refs.branch_ref(item),
             fix=f"what was pinned is still there: orc recover {item}",
         )
@@ -63,7 +73,30 @@ def _quoted(path: bytes) -> bytes:
     return path if text.isprintable() else ascii(text).encode()
 
 
-def plan_merge(repo: Repository, item: str) -> MergePlan:
+def item_named(repo: Repository, name: str) -> str:
+    """Return the item that is called ``name``, or whose change is.
+
+    Raises:
+      UsageError: when there is none; the known ones are listed.
+    """
+    runs = [run_from_json(ref.body) for ref in refs.read_refs(repo.git, refs.RUNS).values()]
+    for run in runs:
+        if run is not None and name in (run.item, run.change):
+            return run.item
+    known = sorted(run.item for run in runs if run is not None)
+    fix = f"known: {', '.join(known)}" if known else "run something first"
+    raise UsageError(f"no item {name}", fix=fix)
+
+
+def delivered(repo: Repository, item: str) -> RunRecord | None:
+    """Return the item's run when it was merged and its branch is gone; else None."""
+    run = ledger.read_run(repo, item)
+    if run is None or run.state is not RunState.DELIVERED:
+        return None
+    return run if ledger.branch_tip(repo, item) is None else None
+
+
+def plan_merge(repo: Repository, item: str) -> MergeReady:
     """Work out the merge of a finished item into its branch of origin.
 
     Raises:
@@ -71,7 +104,7 @@ def plan_merge(repo: Repository, item: str) -> MergePlan:
       ConflictError: when the changes cannot be combined; nothing is changed.
     """
     run, tip = require_run(repo, item)
-    if run.state is not RunState.DONE:
+    if run.state not in (RunState.DONE, RunState.DELIVERED):
         raise UsageError(
             f"{item} is {run.state.value}, not done", fix=f"continue it first: orc run {item}"
         )
@@ -80,9 +113,13 @@ def plan_merge(repo: Repository, item: str) -> MergePlan:
             f"{item} started from a detached HEAD: there is no branch to merge into",
             fix=f"git merge orchestrator/{item} where you want it",
         )
-    return delivery.merge_plan(
+    plan = merging.merge_plan(
         repo, tip, run.target, f"Merge {item} (orchestrator/{item})", int(time.time())
     )
+    branch = refs.branch_ref(item)
+    trailers = refs.read_refs(repo.git, branch)[branch].trailers
+    checked = trailers.get("Orchestrator-Verified") == "yes" and plan.new == tip
+    return MergeReady(run=run, plan=plan, verified=checked or plan.new == plan.old)
 
 
 def land(repo: Repository, item: str, plan: MergePlan) -> str:
@@ -99,14 +136,30 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
         for change in objects.diff_changes(repo.git, run.base, run.start)
     }
     with claim_workspace(workspace.place_of(repo.workspace_home(), item)):
-        commit = delivery.land(repo, plan, carried)
+        commit = merging.land(repo, plan, carried)
         if not objects.is_ancestor(repo.git, tip, commit):
             raise ConflictError(f"{item} did not arrive in {run.target}", where=run.target)
-        refs.delete_ref(repo.git, refs.branch_ref(item), tip)
+        where = f"{run.target.removeprefix('refs/heads/')} at {commit}"
+        ledger.close_run(repo, attrs.evolve(run, state=RunState.DELIVERED, reason=where))
         place = workspace.open_existing(repo, item, repo.workspace_home())
         if place is not None:
             workspace.remove(place)
+        refs.delete_ref(repo.git, refs.branch_ref(item), tip)
     return commit
+
+
+def prepare_merge(repo: Repository, item: str, commit: str) -> workspace.Workspace:
+    """Make the workspace in which a merge is verified; one that a killed `finish` left goes.
+
+    Raises:
+      BusyError: when processes of a killed `finish` do not leave it.
+    """
+    home, name = repo.workspace_home(), f"{item}.merge"
+    with claim_workspace(workspace.place_of(home, name)):
+        left = workspace.open_existing(repo, name, home)
+        if left is not None:
+            workspace.remove(left)
+        return workspace.create(repo, name, commit, home)
 
 
 def pinned(repo: Repository, item: str | None = None) -> tuple[Pinned, ...]:

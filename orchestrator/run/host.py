@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
 
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.config import Config
 from orchestrator.guardian.client import GuardedProcess, Guardians, Job
 
+from .claim import worker_lock
+from .environment import child_environment
+
 _CACHES = (
-    ".cache", ".npm", ".cargo", ".rustup", "go", ".m2", ".gradle", ".local/share/uv",
+    ".cache", ".npm", ".cargo/registry", ".cargo/git", "go", ".m2", ".gradle", ".local/share/uv",
     ".local/share/pnpm", ".yarn",
 )  # fmt: skip
 
@@ -42,6 +49,36 @@ class GuardedHost:
         job = Job(argv=argv, cwd=cwd, env=env, writable=self.writable, lock=self.lock)
         async with self.guardians.run(job) as process:
             yield process
+
+
+def surroundings(
+    repo: Repository,
+    config: Config,
+    guardians: Guardians,
+    place: Workspace,
+    credentials: Iterable[str] = (),
+) -> tuple[GuardedHost, dict[str, str]]:
+    """Return where a workspace's processes run, and their environment.
+
+    Args:
+      credentials: names of the variables only this process gets; none for verification.
+    """
+    temporary = place.directory / "tmp"
+    temporary.mkdir(exist_ok=True, mode=0o700)
+    host = GuardedHost(
+        guardians=guardians,
+        writable=writable_paths(Path.home(), place.path, (temporary,)),
+        lock=worker_lock(place),
+    )
+    environment = child_environment(
+        os.environ,
+        checkout=repo.checkout,
+        workspace=place.path,
+        temporary=temporary,
+        allow=config.workspace.env,
+        credentials=credentials,
+    )
+    return host, environment
 
 
 def writable_paths(home: Path, workspace: Path, extra: Iterable[Path] = ()) -> tuple[Path, ...]:

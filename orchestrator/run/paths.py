@@ -10,9 +10,14 @@ def events_log(state_dir: Path, run: str) -> Path:
     return state_dir / "runs" / run / "events.jsonl"
 
 
+def attempt_logs(state_dir: Path) -> Path:
+    """Return the directory of the attempts' raw output."""
+    return state_dir / "attempts"
+
+
 def attempt_log(state_dir: Path, attempt: str) -> Path:
     """Return the file with the raw output of an attempt."""
-    return state_dir / "attempts" / f"{attempt}.log"
+    return attempt_logs(state_dir) / f"{attempt}.log"
 
 
 def tail_files(log: Path) -> tuple[Path, Path]:

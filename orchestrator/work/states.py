@@ -28,6 +28,7 @@ class RunState(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     BLOCKED = "blocked"
+    DELIVERED = "delivered"
 
 
 def first_object(text: str) -> dict[str, Any]:

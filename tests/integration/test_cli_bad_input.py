@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -142,3 +143,88 @@ def test_state_that_cannot_be_written_is_an_error_not_a_traceback(scratch: Scrat
     assert ran.code == 1
     assert "Traceback" not in ran.err
     assert "/proc/nope" in ran.err
+
+
+def hanging_git(directory: Path, command: str) -> dict[str, str]:
+    """Return a PATH on which git hangs at ``command``, or always when that is ""."""
+    directory.mkdir()
+    script = (
+        f'#!/bin/sh\n[ -z "{command}" ] && exec sleep 600\n'
+        f'for word in "$@"; do [ "$word" = "{command}" ] && exec sleep 600; done\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    (directory / "git").write_text(script)
+    (directory / "git").chmod(0o755)
+    return {"PATH": f"{directory}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_git_that_hangs_is_ended_before_anything_is_planned(
+    scratch: Scratch, tmp_path: Path
+) -> None:
+    env = hanging_git(tmp_path / "hanging", "")
+    ran = scratch.orc("run", CHANGE, "--command-timeout", "1s", env=env, timeout=30)
+    assert ran.code == 1
+    assert "did not finish within 1 s" in ran.err
+
+
+@pytest.mark.parametrize("command", ["update-ref", "merge-tree", "read-tree"])
+def test_git_that_hangs_in_finish_is_ended_and_the_next_finish_delivers(
+    scratch: Scratch, tmp_path: Path, command: str
+) -> None:
+    assert scratch.orc("run", CHANGE).code == 0
+    (scratch.path / "other.md").write_text("other\n")
+    scratch.git("add", "other.md")
+    scratch.git("commit", "-q", "-m", "Other")
+    arguments = ("finish", CHANGE, "--merge", "--command-timeout", "1s")
+    ran = scratch.orc(*arguments, env=hanging_git(tmp_path / "hanging", command), timeout=60)
+    assert ran.code == 1, ran.out + ran.err
+    assert "did not finish within 1 s" in ran.err
+    again = scratch.orc("finish", CHANGE, "--merge")
+    assert again.code == 0, again.err
+    assert (scratch.path / "two.txt").exists()
+    assert scratch.git("status", "--porcelain") == "?? orchestrator.toml\n"
+
+
+def test_second_finish_says_it_is_delivered(scratch: Scratch) -> None:
+    assert scratch.orc("run", CHANGE).code == 0
+    assert scratch.orc("finish", CHANGE, "--merge").code == 0
+    again = scratch.orc("finish", CHANGE, "--merge")
+    assert again.code == 0
+    assert "already delivered: main at" in again.out
+    assert "delivered" in scratch.orc("status").out
+
+
+def test_what_a_person_added_to_the_branch_is_verified_before_it_lands(scratch: Scratch) -> None:
+    assert scratch.orc("run", CHANGE).code == 0
+    scratch.git("worktree", "add", "-q", "../side", f"orchestrator/{CHANGE}")
+    side = scratch.home / "side"
+    (side / "worse.txt").write_text("bad\n")
+    scratch.git("-C", str(side), "add", "worse.txt")
+    scratch.git("-C", str(side), "commit", "-q", "-m", "Worse")
+    scratch.git("worktree", "remove", str(side))
+    ran = scratch.orc("finish", CHANGE, "--merge")
+    assert ran.code == 4
+    assert "fails" in ran.err
+    assert scratch.git("log", "--format=%s", "main").splitlines() == ["Start"]
+
+
+def test_demo_does_not_touch_the_repository_of_an_inherited_git_dir(scratch: Scratch) -> None:
+    before = scratch.git("log", "--all", "--format=%H")
+    ran = scratch.orc("demo", env={"GIT_DIR": str(scratch.path / ".git")}, timeout=90)
+    assert ran.code == 0, ran.err
+    assert scratch.git("log", "--all", "--format=%H") == before
+
+
+def test_answer_in_the_spec_reaches_a_blocked_story(scratch: Scratch) -> None:
+    scratch.worker(
+        "notes = Path('openspec/changes/add-things/proposal.md').read_text()\n"
+        "if story == '2' and 'blue' not in notes:\n"
+        "    print('<promise>BLOCKED: which colour?</promise>')\n"
+        "else:\n    " + GOOD
+    )
+    assert scratch.orc("run", CHANGE).code == 4
+    proposal = scratch.path / "openspec" / "changes" / CHANGE / "proposal.md"
+    proposal.write_text("# Add things\n\nIn blue.\n")
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 0, ran.err
+    assert scratch.log()[-2:] == [f"{CHANGE}: carry the changed spec", f"{CHANGE}: 2 Second"]

@@ -197,9 +197,16 @@ async def test_stuck_sink_holds_the_end_for_the_flush_only(
         await trio.sleep_forever()
 
     start = trio.current_time()
-    async with open_orchestrator(plugins=[], sinks={"stuck": stuck}, flush=2):
-        pass
+    async with open_orchestrator(plugins=[], sinks={"stuck": stuck}, flush=2) as orch:
+        orch.publish(Event())
     assert trio.current_time() - start == pytest.approx(2)
+
+
+async def test_leaving_the_block_is_not_told_as_a_stop() -> None:
+    log = EventLog()
+    async with open_orchestrator(plugins=[], sinks={"log": log}):
+        pass
+    assert log.events == []
 
 
 async def test_signals_are_requests() -> None:

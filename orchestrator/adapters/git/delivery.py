@@ -20,6 +20,8 @@ from .repository import Repository
 from .runner import Git, split_z
 from .scan import mode_of
 
+_RECORD = "landing.json"
+
 
 @attrs.frozen
 class MergePlan:
@@ -107,7 +109,7 @@ def land(repo: Repository, plan: MergePlan, carried: Mapping[bytes, str | None])
             where=str(holder),
             fix="finish from there, or check out another branch there",
         )
-    record = repo.state_dir / "landing.json"
+    record = repo.state_dir / _RECORD
     plan = _unfinished(record, plan)
     if plan.new == plan.old:
         return plan.new
@@ -231,6 +233,11 @@ def _checked_out_at(repo: Repository, ref: str) -> Path | None:
             # A submodule's git directory is listed in place of its work tree.
             return repo.checkout if place == repo.common_dir else place.resolve()
     return None
+
+
+def unfinished_landing(repo: Repository) -> bool:
+    """Tell whether a landing in the checkout was cut short; the next one completes it."""
+    return (repo.state_dir / _RECORD).exists()
 
 
 def _unfinished(record: Path, plan: MergePlan) -> MergePlan:

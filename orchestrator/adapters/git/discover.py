@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator.adapters.process import Completed, run
+from orchestrator.adapters.process import DEADLINE, Completed, run
 from orchestrator.errors import RepositoryError
 
 _LOCAL = frozenset(
@@ -42,7 +42,7 @@ class Found(NamedTuple):
     object_format: str
 
 
-def discover(start: Path) -> Found:
+def discover(start: Path, *, deadline: float = DEADLINE) -> Found:
     """Find the repository that holds ``start``, whatever state it is in. Blocking; one process.
 
     Raises:
@@ -57,7 +57,7 @@ def discover(start: Path) -> Found:
     done = as_operator(
         executable, start, "rev-parse", "--is-bare-repository", "--is-inside-work-tree",
         "--show-object-format", "--path-format=absolute", "--git-dir", "--git-common-dir",
-        "--show-toplevel",
+        "--show-toplevel", deadline=deadline,
     )  # fmt: skip
     # Outside a work tree git answers all but the last question, then fails.
     bare, inside, *rest = [*os.fsdecode(done.stdout).split("\n"), ""]
@@ -81,11 +81,11 @@ def discover(start: Path) -> Found:
     )
 
 
-def as_operator(executable: str, cwd: Path, *args: str) -> Completed:
+def as_operator(executable: str, cwd: Path, *args: str, deadline: float = DEADLINE) -> Completed:
     """Run git with the operator's own settings, but on the repository of ``cwd``."""
     env = {name: value for name, value in os.environ.items() if name not in _LOCAL}
     env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    return run([executable, *args], cwd=cwd, env=env)
+    return run([executable, *args], cwd=cwd, env=env, deadline=deadline)
 
 
 def state_dir(common_dir: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from orchestrator.adapters.process import DEADLINE
 from orchestrator.errors import RepositoryError
 
 from .discover import as_operator, discover, state_dir
@@ -59,21 +60,24 @@ class Repository:
     checkout_git: Git
 
     @classmethod
-    def open(cls, start: Path) -> Repository:
+    def open(cls, start: Path, *, deadline: float = DEADLINE) -> Repository:
         """Find the repository that holds ``start``. Blocking.
+
+        Args:
+          deadline: seconds that one git command may take.
 
         Raises:
           RepositoryError: when there is none, or it is bare, has no commit, is in the middle of
             something, or cannot be cloned faithfully.
         """
-        executable, git_dir, common, checkout, object_format = discover(start)
+        executable, git_dir, common, checkout, object_format = discover(start, deadline=deadline)
         for name, (what, way_out) in _UNDER_WAY.items():
             if (git_dir / name).exists():
                 raise RepositoryError(
                     f"{what} is in progress", where=str(checkout), fix=f"finish it: {way_out}"
                 )
-        settings = _operator_settings(executable, checkout)
-        git = without_drivers(Git(common, None, executable, settings))
+        settings = _operator_settings(executable, checkout, deadline)
+        git = without_drivers(Git(common, None, executable, settings, deadline=deadline))
         here = git._replace(git_dir=git_dir, work_tree=checkout)
         head = here.run("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False)
         if head.returncode != 0:
@@ -95,6 +99,14 @@ class Repository:
             checkout_git=here,
         )
 
+    def within(self, deadline: float) -> Repository:
+        """Return the same repository, each git command limited to ``deadline`` seconds."""
+        return attrs.evolve(
+            self,
+            git=self.git._replace(deadline=deadline),
+            checkout_git=self.checkout_git._replace(deadline=deadline),
+        )
+
     @property
     def state_dir(self) -> Path:
         """The product's directory in the repository, private to the operator; made if missing."""
@@ -102,7 +114,9 @@ class Repository:
 
     def workspace_home(self) -> Path:
         """Return the directory that holds this repository's workspaces, outside the checkout."""
-        state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        state = os.environ.get("XDG_STATE_HOME", "")
+        if not os.path.isabs(state):  # to be ignored then, says the XDG specification
+            state = str(Path.home() / ".local" / "state")
         digest = hashlib.sha256(os.fsencode(self.common_dir)).hexdigest()[:12]
         name = re.sub(r"[^A-Za-z0-9._-]", "_", self.checkout.name) or "repository"
         return Path(state) / "orchestrator" / f"{name}-{digest}"
@@ -115,7 +129,7 @@ class Repository:
     def _identity(self) -> Identity:
         done = as_operator(
             self.git.executable, self.checkout, "-c", "user.useConfigOnly=true",
-            "var", "GIT_AUTHOR_IDENT",
+            "var", "GIT_AUTHOR_IDENT", deadline=self.git.deadline,
         )  # fmt: skip
         found = re.match(r"(.*) <(.*)> \d+ [+-]\d+$", os.fsdecode(done.stdout).strip())
         if done.returncode != 0 or found is None:
@@ -171,17 +185,29 @@ class Repository:
         )
 
 
-def _operator_settings(executable: str, checkout: Path) -> dict[str, str]:
+def _operator_settings(executable: str, checkout: Path, deadline: float) -> dict[str, str]:
     """Return the settings that decide about line ends and ignored files."""
     done = as_operator(
-        executable, checkout, "config", "-z", "--get-regexp", r"^core\.(autocrlf|eol)$"
+        executable,
+        checkout,
+        "config",
+        "-z",
+        "--get-regexp",
+        r"^core\.(autocrlf|eol)$",
+        deadline=deadline,
     )
     settings = {}
     for entry in split_z(done.stdout):
         key, _, value = os.fsdecode(entry).partition("\n")
         settings[key] = value or "true"
     excludes = as_operator(
-        executable, checkout, "config", "--type=path", "--get", "core.excludesFile"
+        executable,
+        checkout,
+        "config",
+        "--type=path",
+        "--get",
+        "core.excludesFile",
+        deadline=deadline,
     )
     path = os.fsdecode(excludes.stdout).rstrip("\n")
     if excludes.returncode != 0 or not path:

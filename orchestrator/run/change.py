@@ -1,0 +1,137 @@
+"""Drives a planned change: opens its run, then the story loop, inside an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import trio
+
+from orchestrator.adapters.git import refs
+from orchestrator.bridge import Sink
+from orchestrator.guardian.client import Guardians
+from orchestrator.runtime import Orchestrator
+
+from .attempt import AttemptRunner, LoopSettings
+from .commands import OpenRun
+from .engine import INTERRUPT_AFTER, run_engine
+from .events import RunStarted, Warned
+from .host import surroundings
+from .ledger import OpenedRun
+from .paths import attempt_logs
+from .plan import Plan, RunOptions
+from .story_loop import Outcome, StoryLoop
+
+
+async def run_change(
+    plan: Plan,
+    options: RunOptions,
+    *,
+    sinks: Mapping[str, Sink],
+    signals: bool = False,
+    on_force: Callable[[], None] | None = None,
+) -> Outcome:
+    """Drive the planned change until it is done, failed, blocked or stopped.
+
+    A polite stop starts no new attempt and has the running worker interrupted by its own protocol
+    after 10 s; a second one cancels it now. What it had done is pinned either way.
+
+    Args:
+      sinks, signals, on_force: see `open_orchestrator`.
+
+    Raises:
+      BusyError: when another engine works on the repository.
+      BaselineError: when set-up or verification fails before any work.
+      StoppedError: when it was cancelled.
+    """
+
+    async def work(orchestrator: Orchestrator) -> Outcome:
+        return await _work(plan, options, orchestrator)
+
+    return await run_engine(
+        plan.repo,
+        work,
+        command_timeout=plan.config.execution.command_timeout,
+        sinks=sinks,
+        signals=signals,
+        on_force=on_force,
+    )
+
+
+async def _work(plan: Plan, options: RunOptions, orchestrator: Orchestrator) -> Outcome:
+    async with Guardians() as guardians, trio.open_nursery() as nursery:
+        interrupt = trio.Event()
+        nursery.start_soon(_interrupt_later, orchestrator.stopping.requested, interrupt)
+        spec = plan.target.spec(plan.repo.checkout)
+        opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec))
+        _tell_start(plan, opened, orchestrator)
+        runner = _runner(plan, options, opened, orchestrator, guardians, interrupt)
+        outcome = await StoryLoop(runner=runner, stopping=orchestrator.stopping.requested).run()
+        nursery.cancel_scope.cancel()
+    return outcome
+
+
+async def _interrupt_later(requested: trio.Event, interrupt: trio.Event) -> None:
+    await requested.wait()
+    await trio.sleep(INTERRUPT_AFTER)
+    interrupt.set()
+
+
+def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> None:
+    run = opened.run
+    orchestrator.publish(
+        RunStarted(
+            run=run.id,
+            item=run.item,
+            title=run.title,
+            branch=refs.branch_ref(run.item).removeprefix("refs/heads/"),
+            base=run.base,
+            base_name=run.target.removeprefix("refs/heads/"),
+            agent=plan.agent.label,
+            stories=len(plan.target.change.stories),
+            carried=run.carried,
+            left_behind=plan.target.left_behind,
+            continued=opened.continued,
+        )
+    )
+    if plan.anonymous:
+        message = "git has no identity: committing as Orchestrator <orchestrator@localhost>"
+        orchestrator.publish(Warned(message=message))
+
+
+def _runner(
+    plan: Plan,
+    options: RunOptions,
+    opened: OpenedRun,
+    orchestrator: Orchestrator,
+    guardians: Guardians,
+    interrupt: trio.Event,
+) -> AttemptRunner:
+    place = opened.workspace
+    host, checks = surroundings(plan.repo, plan.config, guardians, place)
+    _, worker = surroundings(
+        plan.repo, plan.config, guardians, place, credentials=plan.agent.credentials
+    )
+    execution, settings = plan.config.execution, plan.agent.settings
+    return AttemptRunner(
+        caller=orchestrator,
+        host=host,
+        worker=plan.agent.worker,
+        change=plan.target.change.id,
+        opened=opened,
+        settings=LoopSettings(
+            max_attempts=execution.max_attempts,
+            attempt_timeout=execution.attempt_timeout,
+            setup=plan.config.workspace.setup,
+            verify=execution.verify,
+            baseline=options.baseline,
+            environment=worker,
+            check_environment=checks,
+            writable=plan.agent.writable,
+            attempts=place.directory / "attempts",
+            logs=attempt_logs(plan.repo.state_dir),
+            model=options.model or settings.model,
+            max_turns=options.max_turns or settings.max_turns,
+            max_cost=options.max_cost or settings.max_cost,
+        ),
+        interrupt=interrupt,
+    )

@@ -1,0 +1,101 @@
+"""Runs one piece of long work inside an orchestrator that owns the repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+import attrs
+import trio
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.bridge import Sink
+from orchestrator.errors import OrchestratorError, StoppedError
+from orchestrator.plugin import Plugin, load_plugins
+from orchestrator.runtime import Orchestrator, open_orchestrator
+
+from . import commands
+from .lock import engine_lock
+from .threads import GitThreads
+
+T = TypeVar("T")
+
+INTERRUPT_AFTER = 10.0
+"""Seconds between a polite stop and the interruption of the worker by its own protocol."""
+
+_WIND_UP = 45.0
+_SEQUENCE = 20
+
+
+@attrs.define(eq=False)
+class _Ended(Generic[T]):
+    """How the work ended; neither result nor error: it was cancelled."""
+
+    event: trio.Event = attrs.field(factory=trio.Event)
+    results: list[T] = attrs.field(factory=list)
+    error: OrchestratorError | None = None
+
+
+async def run_engine(
+    repo: Repository,
+    work: Callable[[Orchestrator], Awaitable[T]],
+    *,
+    command_timeout: float,
+    sinks: Mapping[str, Sink] = MappingProxyType({}),
+    signals: bool = False,
+    on_force: Callable[[], None] | None = None,
+) -> T:
+    """Own the repository, open an orchestrator with every plugin, and do ``work`` in it.
+
+    Args:
+      command_timeout: seconds one git command may take; a sequence of them may take 20 times that.
+      sinks, signals, on_force: see `open_orchestrator`.
+
+    Raises:
+      BusyError: when another engine works on the repository.
+      StoppedError: when the work was cancelled by a stop.
+      OrchestratorError: what ``work`` raised.
+    """
+    threads = GitThreads(
+        limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
+        deadline=command_timeout * _SEQUENCE,
+    )
+    plugins: list[Plugin] = [commands.plugin, *load_plugins()]
+    ended: _Ended[T] = _Ended()
+    with engine_lock(repo.state_dir):
+        async with open_orchestrator(
+            plugins=plugins,
+            services={Repository: repo, GitThreads: threads},
+            sinks=sinks,
+            grace=INTERRUPT_AFTER + _WIND_UP,
+            signals=signals,
+            on_force=on_force,
+        ) as orchestrator:
+            orchestrator.start_execution(_execute, work, orchestrator, ended)
+            await ended.event.wait()
+    if ended.error is not None:
+        raise ended.error
+    if not ended.results:
+        raise StoppedError("stopped", fix="continue with the same command")
+    return ended.results[0]
+
+
+async def _execute(
+    work: Callable[[Orchestrator], Awaitable[T]], orchestrator: Orchestrator, ended: _Ended[T]
+) -> None:
+    try:
+        ended.results.append(await work(orchestrator))
+    except* OrchestratorError as group:
+        ended.error = next(_leaves(group))
+    finally:
+        ended.event.set()
+
+
+def _leaves(group: BaseExceptionGroup[OrchestratorError]) -> Iterator[OrchestratorError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,117 @@
+"""Delivers an item: keeps its branch, or merges it once the merged tree is verified."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+import trio
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.config import FILE_NAME, Config, load_config
+from orchestrator.errors import ConflictError
+from orchestrator.guardian.client import Guardians
+from orchestrator.runtime import Orchestrator
+from orchestrator.work.states import RunState
+
+from . import delivery
+from .commands import LandMerge, PlanMerge, PrepareMerge, RemoveWorkspace
+from .delivery import MergeReady
+from .engine import run_engine
+from .host import surroundings
+from .verify import run_checks
+
+
+@attrs.frozen(kw_only=True)
+class FinishOptions:
+    """What a person asked `finish` for; ``verify`` and the timeout None mean: as configured."""
+
+    directory: Path
+    config_file: Path | None
+    item: str
+    how: str
+    verify: tuple[str, ...] | None = None
+    command_timeout: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Finished:
+    """What `finish` did; ``commit`` is where the target, or the kept branch, is now."""
+
+    commit: str
+    text: str
+
+
+async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finished:
+    """Deliver an item.
+
+    Raises:
+      UsageError: when there is nothing to deliver.
+      ConflictError: when it does not fit, or the merged tree fails verification; nothing is
+        changed then.
+      StoppedError: when it was cancelled; the next call finishes what was begun.
+    """
+    repo = await trio.to_thread.run_sync(Repository.open, options.directory)
+    config = load_config(
+        options.config_file or repo.checkout / FILE_NAME,
+        environ=os.environ,
+        overrides={"execution": {"command_timeout": options.command_timeout}},
+        required=options.config_file is not None,
+    )
+    repo = repo.within(config.execution.command_timeout)
+    item = await trio.to_thread.run_sync(delivery.item_named, repo, options.item)
+    run = await trio.to_thread.run_sync(delivery.delivered, repo, item)
+    if run is not None and run.state is RunState.DELIVERED:
+        return Finished(commit=run.reason.split()[-1], text=f"already delivered: {run.reason}")
+    if options.how == "keep":
+        _, tip = await trio.to_thread.run_sync(delivery.require_run, repo, item)
+        return Finished(commit=tip, text=f"kept: branch orchestrator/{item} at {tip[:7]}")
+    verify = config.execution.verify if options.verify is None else options.verify
+
+    async def work(orchestrator: Orchestrator) -> Finished:
+        ready = await orchestrator.call(PlanMerge(item=item))
+        checked = "verified before"
+        if not ready.verified:
+            checked = await _verify(repo, config, ready, verify, orchestrator)
+        commit = await orchestrator.call(LandMerge(item=item, plan=ready.plan))
+        target = ready.plan.target.removeprefix("refs/heads/")
+        return Finished(commit=commit, text=f"{target} is at {commit[:7]} ({checked})")
+
+    return await run_engine(
+        repo, work, command_timeout=config.execution.command_timeout, signals=signals
+    )
+
+
+async def _verify(
+    repo: Repository,
+    config: Config,
+    ready: MergeReady,
+    verify: tuple[str, ...],
+    orchestrator: Orchestrator,
+) -> str:
+    """Check the merged tree in a workspace of its own; returns how it was checked."""
+    if not verify:
+        return "not verified: there is no verify command"
+    place = await orchestrator.call(PrepareMerge(item=ready.run.item, commit=ready.plan.new))
+    try:
+        async with Guardians() as guardians:
+            host, environment = surroundings(repo, config, guardians, place)
+            results = await run_checks(
+                (*config.workspace.setup, *verify),
+                host=host,
+                cwd=place.path / ready.run.root,
+                env=environment,
+                timeout=config.execution.attempt_timeout,
+            )
+    finally:
+        with trio.CancelScope(shield=True):  # bounded by the command's own deadline
+            await orchestrator.call(RemoveWorkspace(item=ready.run.item, workspace=place))
+    last = results[-1]
+    if not last.passed:
+        raise ConflictError(
+            f"the merged tree fails `{last.command}` ({last.reason}):\n{last.output}",
+            where=ready.plan.target,
+            fix="nothing was merged; bring the branch up to date, or merge by hand",
+        )
+    return "merged tree verified"

@@ -1,0 +1,95 @@
+"""Looks at everything a run needs, before anything is changed. Blocking; worker threads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.process import DEADLINE
+from orchestrator.config import FILE_NAME, Config, load_config
+from orchestrator.errors import ConfigError
+
+from .agent import ChosenAgent, choose_agent
+from .environment import interpreters_into
+from .target import Target, find_target
+
+
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """What a person asked `run` for; None means: as configured.
+
+    Attributes:
+      patience: seconds a git command may take before the configuration is known.
+    """
+
+    directory: Path
+    config_file: Path | None = None
+    change: str | None = None
+    overrides: Mapping[str, Any] = attrs.field(factory=dict)
+    model: str | None = None
+    max_turns: int | None = None
+    max_cost: float | None = None
+    baseline: bool = True
+    patience: float = DEADLINE
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """Everything a run needs to know before it changes anything.
+
+    Attributes:
+      anonymous: whether git knows no identity, so that commits get the product's own.
+    """
+
+    repo: Repository
+    anonymous: bool
+    config: Config
+    target: Target
+    agent: ChosenAgent
+    item: str
+
+
+def make_plan(options: RunOptions) -> Plan:
+    """Look at everything and change nothing. Blocking.
+
+    Raises:
+      UsageError: (and its kinds) for whatever would stop the run later.
+    """
+    repo = Repository.open(options.directory, deadline=options.patience)
+    config = load_config(
+        options.config_file or repo.checkout / FILE_NAME,
+        environ=os.environ,
+        overrides=options.overrides,
+        required=options.config_file is not None,
+    )
+    repo = repo.within(config.execution.command_timeout)
+    target = find_target(repo, options.directory, options.change)
+    agent = choose_agent(config, os.environ)
+    into = interpreters_into(os.environ.get("PATH", os.defpath), repo.checkout)
+    if into and config.execution.verify:
+        raise ConfigError(
+            f"the Python in {into[0]} has this checkout installed: verification would test it "
+            "instead of the workspace",
+            fix="uninstall it there, and install the project in an environment of its own",
+        )
+    named = [c for c in config.execution.verify if str(repo.checkout) in c]
+    if named:
+        raise ConfigError(
+            f"verify command names the checkout, so it would not test the workspace: {named[0]}",
+            where="execution.verify",
+            fix="use a path relative to the project",
+        )
+    return Plan(
+        repo=repo,
+        anonymous=repo.identity().is_fallback,
+        config=config,
+        target=target,
+        agent=agent,
+        item=refs.item_slug(target.change.id),
+    )
