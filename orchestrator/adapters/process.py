@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple, Unpack
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple
 
 from orchestrator.errors import AdapterError, AdapterTimedOutError, NotStartedError
 
 if TYPE_CHECKING:
-    import trio
+    pass
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -108,7 +108,7 @@ def run(
     deadline: float = DEADLINE,
     stop_grace: float = 2.0,
 ) -> Completed:
-    """Run a process to its end. Blocking: call it in a worker thread, through ``in_thread``.
+    """Run a process to its end. Blocking: call it through ``threads.in_thread``.
 
     Trio's cancellation of the thread is noticed within 50 ms: the process gets SIGTERM, so that
     git removes its locks, then its whole group SIGKILL. A grandchild that holds an output pipe
@@ -142,38 +142,6 @@ def run(
         raise
     finally:
         pipes.close()
-
-
-async def in_thread(
-    fn: Callable[[Unpack[Ts]], T],
-    *args: *Ts,
-    deadline: float,
-    limiter: trio.CapacityLimiter,
-    what: str,
-) -> T:
-    """Run a blocking function that listens for cancellation, as ``run`` does, in a thread.
-
-    The wait for ``limiter`` does not count; a caller cancelled in it has started nothing. A
-    cancelled caller waits until the function has cleaned up.
-
-    Args:
-      deadline: seconds from the moment that the function may start.
-      what: name of the call in the error.
-
-    Raises:
-      AdapterTimedOutError: the deadline passed; what the function did is unknown.
-    """
-    import trio  # late: `orc status` runs git and must not wait for trio
-
-    borrower = object()
-    await limiter.acquire_on_behalf_of(borrower)
-    try:
-        with trio.move_on_after(deadline):
-            own = trio.CapacityLimiter(1)
-            return await trio.to_thread.run_sync(fn, *args, limiter=own)
-    finally:
-        limiter.release_on_behalf_of(borrower)
-    raise AdapterTimedOutError(what, deadline)
 
 
 def raise_if_cancelled() -> None:

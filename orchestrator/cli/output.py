@@ -7,9 +7,13 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from orchestrator.errors import OrchestratorError
+
+VERSION = 1
+"""Of the JSON documents: raised when a field goes or changes its meaning."""
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
@@ -51,9 +55,9 @@ class Quiet:
             self._stream = None
 
 
-def print_json(document: Any) -> None:
-    """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout, with the version that all of them share."""
+    sys.stdout.write(json.dumps({"version": VERSION, **document}, ensure_ascii=True) + "\n")
     sys.stdout.flush()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import trio
 
+from orchestrator.bus import Lagged
 from orchestrator.messages import Event, Fact, Progress
 from orchestrator.run.events import (
     AttemptFailed,
@@ -26,7 +28,7 @@ from orchestrator.stop import StopLevel
 from orchestrator.text import one_line
 from orchestrator.work.worker import Usage
 
-from .output import Quiet, coloured, duration, width
+from .output import VERSION, Quiet, coloured, duration, width
 
 
 async def write_slowly(stream: Quiet, text: str) -> None:
@@ -43,13 +45,17 @@ def documents(batch: Sequence[Event]) -> list[str]:
     return [
         json.dumps(event_document(event), ensure_ascii=True)
         for event in batch
-        if isinstance(event, (Fact, Progress))
+        if isinstance(event, (Fact, Progress, Lagged))
     ]
 
 
 def event_document(event: Event) -> dict[str, Any]:
     """Return an event as its JSON document: ``event`` names it, the rest are its fields."""
-    return {"event": _snake(type(event).__name__), **attrs.asdict(event)}
+    return {
+        "event": _snake(type(event).__name__),
+        "version": VERSION,
+        **attrs.asdict(event, value_serializer=_plain),
+    }
 
 
 @attrs.define(eq=False)
@@ -163,6 +169,10 @@ def summary(event: RunEnded) -> str:
             )
         case _:
             return f"{head}: {event.reason}\ncontinue with: orc run {event.change}"
+
+
+def _plain(_: object, __: object, value: object) -> object:
+    return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
 def _head(position: int, stories: int, title: str) -> str:

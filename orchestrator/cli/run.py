@@ -17,7 +17,7 @@ from orchestrator.bridge import Sink
 from orchestrator.config import parse_duration
 from orchestrator.errors import ConfigError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
-from orchestrator.messages import Event
+from orchestrator.messages import Event, Fact
 from orchestrator.run.change import run_change
 from orchestrator.run.events import RunEnded, RunStarted
 from orchestrator.run.finish import FinishOptions, finish_item
@@ -27,6 +27,9 @@ from orchestrator.run.story_loop import Outcome
 
 from .output import Quiet, print_json
 from .render import JsonLines, PlainLines, documents, summary, write_slowly
+
+_LOG_ROOM = 16 << 20
+"""Bytes of a run's log after which only facts are written."""
 
 _EXIT_CODES = {"done": 0, "failed": 1, "blocked": 4, "stopped": 130}
 
@@ -97,6 +100,7 @@ class _EventsLog:
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
         self._path: Path | None = None
+        self._room = _LOG_ROOM
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Append the batch."""
@@ -107,9 +111,13 @@ class _EventsLog:
             if isinstance(event, RunStarted):
                 self._path = events_log(self._state_dir, event.run)
                 self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._path is not None:
+        if self._room <= 0:
+            batch = [event for event in batch if isinstance(event, Fact)]
+        if self._path is not None and batch:
+            text = "".join(f"{line}\n" for line in documents(batch))
+            self._room -= len(text)
             with self._path.open("a", encoding="ascii") as file:
-                file.write("".join(f"{line}\n" for line in documents(batch)))
+                file.write(text)
 
 
 def _die() -> None:

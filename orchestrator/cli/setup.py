@@ -81,6 +81,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
     start = Path(arguments.directory)
     try:
         repo = Repository.open(start)
+        repo.require_workable()
     except OrchestratorError as error:
         return [Finding(level="fail", about="git", text=error.message, fix=error.fix)]
     findings = [

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.openspec.reader import OpenSpec
+from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import UsageError
-from orchestrator.run.ledger import read_attempts
+from orchestrator.run.ledger import read_attempts, read_run
 from orchestrator.run.target import spec_root
 from orchestrator.text import one_line
-from orchestrator.work.loop import gather_learnings
+from orchestrator.work.loop import gather_learnings, last_failure
 from orchestrator.work.prompt import story_prompt
-from orchestrator.work.records import AttemptState
 from orchestrator.work.spec import Change, Story
 
 from .output import coloured, print_json
@@ -72,20 +74,19 @@ def change_document(change: Change) -> dict[str, Any]:
 
 
 def _prompt(repo: Repository, change: Change, story_id: str) -> str:
-    from orchestrator.config import FILE_NAME, load_config
-
-    config = load_config(repo.checkout / FILE_NAME, environ={})
+    """Return the prompt that the story would get if its run went on now."""
     found: Story | None = next((s for s in change.stories if s.id == story_id), None)
     if found is None:
         ids = ", ".join(story.id for story in change.stories)
         raise UsageError(f"{change.id} has no story {story_id}", fix=f"its stories: {ids}")
-    attempts = read_attempts(repo, change.id)
-    failed = [a for a in attempts if a.story == story_id and a.state is AttemptState.FAILED]
+    item = refs.item_slug(change.id)
+    run, attempts = read_run(repo, item), read_attempts(repo, item)
+    current = [attempt for attempt in attempts if run is not None and attempt.run == run.id]
     return story_prompt(
         change,
         found,
-        verify=config.execution.verify,
-        previous=failed[-1] if failed else None,
+        verify=load_config(repo.checkout / FILE_NAME, environ=os.environ).execution.verify,
+        previous=last_failure(current, story_id),
         learnings=gather_learnings(attempts),
     )
 

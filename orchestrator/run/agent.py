@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +25,8 @@ class ChosenAgent:
       name: as the person names it.
       label: for the first line of `run`: what is in force and which credential pays.
       credentials: names of the variables only this agent gets.
-      writable: its own configuration, which it writes to besides its workspace.
+      directories: its own configuration, which it writes to besides its workspace, and cannot
+        make for itself when it is confined; ``files``: the same.
     """
 
     name: str
@@ -34,7 +34,8 @@ class ChosenAgent:
     worker: Worker
     settings: AgentSettings
     credentials: tuple[str, ...]
-    writable: tuple[Path, ...] = ()
+    directories: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
@@ -76,6 +77,7 @@ def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> Ch
         worker: Worker = CommandWorker(name=name, argv=settings.argv, env=dict(settings.env))
         return ChosenAgent(name=name, label=name, worker=worker, settings=settings, credentials=())
     names, pays = _credential(environ)
+    home = Path(environ.get("HOME", "/"))
     worker = ClaudeWorker(
         name=name,
         executable=settings.argv[0] if settings.argv else "claude",
@@ -90,7 +92,8 @@ def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> Ch
         worker=worker,
         settings=settings,
         credentials=names,
-        writable=_claude_files(environ),
+        directories=(Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude"),),
+        files=(home / ".claude.json",),
     )
 
 
@@ -101,15 +104,6 @@ def _credential(environ: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
         return (), "stored login"
     present = tuple(name for name in CREDENTIALS["claude"] if environ.get(name))
     return present, present[0] if present else "no credential found"
-
-
-def _claude_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return what Claude Code keeps its sessions in; confined, it cannot make the directory."""
-    home = Path(environ.get("HOME", "/"))
-    directory = Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
-    with contextlib.suppress(OSError):
-        directory.mkdir(mode=0o700, exist_ok=True)
-    return (directory, home / ".claude.json")
 
 
 def _program(settings: AgentSettings, path: str | None) -> str | None:

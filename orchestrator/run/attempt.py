@@ -11,7 +11,6 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.checkpoint import Checkpoint
-from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Command, Event
@@ -20,7 +19,8 @@ from orchestrator.work.loop import TryStory
 from orchestrator.work.progress import check_others, check_story
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord, AttemptState
-from orchestrator.work.spec import Change
+from orchestrator.work.spec import Change, SpecSource
+from orchestrator.work.states import PHASE
 from orchestrator.work.worker import (
     ApiRetry,
     Message,
@@ -36,7 +36,7 @@ from .attempt_log import AttemptLog
 from .commands import TakeCheckpoint
 from .events import VerificationStarted, Warned, WorkerActed
 from .host import GuardedHost
-from .ledger import PHASE, OpenedRun
+from .opening import OpenedRun
 from .verify import CheckResult, run_checks
 
 R = TypeVar("R")
@@ -96,6 +96,7 @@ class AttemptRunner:
     """Runs attempts of one run.
 
     Attributes:
+      spec_at: reads the spec below a directory.
       interrupt: once set, the running worker is asked to stop by its own protocol.
     """
 
@@ -103,6 +104,7 @@ class AttemptRunner:
     host: GuardedHost
     worker: Worker
     change: str
+    spec_at: Callable[[Path], SpecSource]
     opened: OpenedRun
     settings: LoopSettings
     interrupt: trio.Event
@@ -114,7 +116,7 @@ class AttemptRunner:
 
     async def read_change(self) -> Change:
         """Read the change as it is in the workspace now."""
-        return await trio.to_thread.run_sync(OpenSpec(self.root).read, self.change)
+        return await trio.to_thread.run_sync(self.spec_at(self.root).read, self.change)
 
     async def check(self, commands: Sequence[str]) -> tuple[CheckResult, ...]:
         """Run set-up or verify commands in the workspace."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import trio
 
 from orchestrator.adapters.git import refs
+from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.bridge import Sink
 from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
@@ -16,7 +17,7 @@ from .commands import OpenRun
 from .engine import INTERRUPT_AFTER, run_engine
 from .events import RunStarted, Warned
 from .host import surroundings
-from .ledger import OpenedRun
+from .opening import OpenedRun
 from .paths import attempt_logs
 from .plan import Plan, RunOptions
 from .story_loop import Outcome, StoryLoop
@@ -62,6 +63,8 @@ async def _work(plan: Plan, options: RunOptions, orchestrator: Orchestrator) -> 
         interrupt = trio.Event()
         nursery.start_soon(_interrupt_later, orchestrator.stopping.requested, interrupt)
         spec = plan.target.spec(plan.repo.checkout)
+        for directory in plan.agent.directories:
+            await trio.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec))
         _tell_start(plan, opened, orchestrator)
         runner = _runner(plan, options, opened, orchestrator, guardians, interrupt)
@@ -117,6 +120,7 @@ def _runner(
         host=host,
         worker=plan.agent.worker,
         change=plan.target.change.id,
+        spec_at=OpenSpec,
         opened=opened,
         settings=LoopSettings(
             max_attempts=execution.max_attempts,
@@ -126,7 +130,7 @@ def _runner(
             baseline=options.baseline,
             environment=worker,
             check_environment=checks,
-            writable=plan.agent.writable,
+            writable=(*plan.agent.directories, *plan.agent.files),
             attempts=place.directory / "attempts",
             logs=attempt_logs(plan.repo.state_dir),
             model=options.model or settings.model,

@@ -103,6 +103,7 @@ def plan_merge(repo: Repository, item: str) -> MergeReady:
       UsageError: when the item is not done, or started from a detached HEAD.
       ConflictError: when the changes cannot be combined; nothing is changed.
     """
+    repo.require_workable()
     run, tip = require_run(repo, item)
     if run.state not in (RunState.DONE, RunState.DELIVERED):
         raise UsageError(
@@ -140,7 +141,7 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
         if not objects.is_ancestor(repo.git, tip, commit):
             raise ConflictError(f"{item} did not arrive in {run.target}", where=run.target)
         where = f"{run.target.removeprefix('refs/heads/')} at {commit}"
-        ledger.close_run(repo, attrs.evolve(run, state=RunState.DELIVERED, reason=where))
+        ledger.record_run(repo, attrs.evolve(run, state=RunState.DELIVERED, reason=where))
         place = workspace.open_existing(repo, item, repo.workspace_home())
         if place is not None:
             workspace.remove(place)

@@ -16,7 +16,7 @@ from orchestrator.errors import OrchestratorError, StoppedError
 from orchestrator.plugin import Plugin, load_plugins
 from orchestrator.runtime import Orchestrator, open_orchestrator
 
-from . import commands
+from . import handlers
 from .lock import engine_lock
 from .threads import GitThreads
 
@@ -62,7 +62,7 @@ async def run_engine(
         limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
         deadline=command_timeout * _SEQUENCE,
     )
-    plugins: list[Plugin] = [commands.plugin, *load_plugins()]
+    plugins: list[Plugin] = [handlers.plugin, *load_plugins()]
     ended: _Ended[T] = _Ended()
     with engine_lock(repo.state_dir):
         async with open_orchestrator(

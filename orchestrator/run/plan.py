@@ -62,6 +62,7 @@ def make_plan(options: RunOptions) -> Plan:
       UsageError: (and its kinds) for whatever would stop the run later.
     """
     repo = Repository.open(options.directory, deadline=options.patience)
+    repo.require_workable()
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,
         environ=os.environ,

@@ -14,7 +14,7 @@ from orchestrator.adapters.openspec.root import find_roots
 from orchestrator.errors import SpecError
 from orchestrator.work.spec import Change
 
-from .ledger import Spec
+from .opening import Spec
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import attrs
 import trio
 
-from orchestrator.adapters.process import in_thread
+from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import AdapterError
 
 P = ParamSpec("P")

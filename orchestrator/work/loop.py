@@ -64,14 +64,19 @@ def next_step(
             spent = [attempt for attempt in mine if attempt.state is state]
             if len(spent) >= max_attempts:
                 return GiveUp(story=story, last=spent[-1])
-        failed = [attempt for attempt in mine if attempt.state is AttemptState.FAILED]
         return TryStory(
             story=story,
             position=position,
             number=max((attempt.number for attempt in mine), default=0) + 1,
-            previous=failed[-1] if failed else None,
+            previous=last_failure(mine, story.id),
         )
     return AllDone()
+
+
+def last_failure(attempts: Sequence[AttemptRecord], story: str) -> AttemptRecord | None:
+    """Return the newest failure of a story: what its next prompt tells about."""
+    failed = [a for a in attempts if a.story == story and a.state is AttemptState.FAILED]
+    return failed[-1] if failed else None
 
 
 def gather_learnings(attempts: Sequence[AttemptRecord]) -> str:

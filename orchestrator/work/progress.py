@@ -8,14 +8,6 @@ from collections.abc import Sequence
 from .spec import Change, Story, Task
 
 
-def task_texts(story: Story) -> tuple[str, ...]:
-    """Return what identifies each task: its text, whether ticked or not.
-
-    A number without a dot is only a position, which shifts when lines are added; it is left out.
-    """
-    return tuple(_text(task) for task in story.tasks)
-
-
 def check_story(before: Story, after: Change | Sequence[Story]) -> tuple[str, ...]:
     """Return what keeps a story from being done; nothing when it is.
 

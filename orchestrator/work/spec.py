@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -53,6 +55,43 @@ class Scenario:
     given: tuple[str, ...]
     when: tuple[str, ...]
     then: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ChangeSummary:
+    """One row of a list of changes.
+
+    Attributes:
+      status: "no-tasks", "in-progress" or "complete", as OpenSpec says it; "unreadable" when its
+        files cannot be read, with the reason from ``OpenSpec.read``.
+    """
+
+    id: str
+    title: str
+    done: int
+    total: int
+    status: str
+
+
+class SpecSource(Protocol):
+    """The port of every spec format. Blocking; called in worker threads."""
+
+    def changes(self) -> Sequence[ChangeSummary]:
+        """Return what can be worked on."""
+
+    def read(self, change_id: str, /) -> Change:
+        """Read one change.
+
+        Raises:
+          SpecError: when there is no such change, or it cannot be read.
+        """
+
+    def require_work(self, change_id: str, /) -> Change:
+        """Read one change that has tasks.
+
+        Raises:
+          SpecError: also when it has none.
+        """
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run import ledger
+from orchestrator.run import ledger, opening
 
 ATTEMPTS = 20
 
@@ -32,7 +32,7 @@ COMMANDS = {
 }
 
 
-SPEC = ledger.Spec(change="item", title="Item", root=".", directory="spec", carried={})
+SPEC = opening.Spec(change="item", title="Item", root=".", directory="spec", carried={})
 
 
 def make_project(path: Path) -> None:
@@ -42,7 +42,7 @@ def make_project(path: Path) -> None:
         identity = ["-c", "user.name=A", "-c", "user.email=a@localhost"]
         subprocess.run(["git", *identity, *arguments], cwd=path, check=True)
     repo = Repository.open(path)
-    opened = ledger.open_run(repo, "item", SPEC, 1)
+    opened = opening.open_run(repo, "item", SPEC, 1)
     for number in range(1, ATTEMPTS + 1):
         ledger.begin_attempt(repo, opened.run, "1", number, opened.tip, number)
 

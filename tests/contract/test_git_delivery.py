@@ -31,7 +31,8 @@ def tip(repo: Repository, files: dict[bytes, bytes | Path | None], parent: str =
 
 
 def merge(repo: Repository, new: str, carried: dict[bytes, str | None] | None = None) -> str:
-    return delivery.merge(repo, new, "main", "Merge item", carried or {}, 1700000000)
+    plan = delivery.merge_plan(repo, new, "main", "Merge item", 1700000000)
+    return delivery.land(repo, plan, carried or {})
 
 
 def test_a_fast_forward_brings_the_checkout_along(repo: Repository) -> None:

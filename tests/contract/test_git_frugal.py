@@ -12,7 +12,7 @@ import pytest
 from orchestrator.adapters import process
 from orchestrator.adapters.git import checkpoint, runner
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run import ledger
+from orchestrator.run import ledger, opening
 from orchestrator.work.records import AttemptState
 from tests.gitrepo import make_repository
 
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.processes
 def test_a_story_starts_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     repo = Repository.open(make_repository(tmp_path / "repo"))
-    spec = ledger.Spec(change="item", title="A", root=".", directory="spec", carried={})
-    opened = ledger.open_run(repo, "item", spec, 100)
+    spec = opening.Spec(change="item", title="A", root=".", directory="spec", carried={})
+    opened = opening.open_run(repo, "item", spec, 100)
     commands: list[str] = []
 
     def counted(argv: Sequence[str], **more: Any) -> process.Completed:

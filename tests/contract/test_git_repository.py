@@ -125,7 +125,7 @@ def test_what_cannot_be_worked_on_is_refused_with_a_way_out(
     assert callable(make)
     make(tmp_path / "repo")
     with pytest.raises(RepositoryError, match=said) as caught:
-        Repository.open(tmp_path / "repo")
+        Repository.open(tmp_path / "repo").require_workable()
     assert caught.value.where is not None
     assert caught.value.fix is not None
 

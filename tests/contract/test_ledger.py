@@ -11,7 +11,7 @@ import pytest
 from orchestrator.adapters.git import checkpoint, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import BranchTakenError, ConflictError
-from orchestrator.run import ledger
+from orchestrator.run import ledger, opening
 from orchestrator.work.records import AttemptState, RunState
 from tests.gitrepo import fingerprint, git, make_repository
 
@@ -22,19 +22,19 @@ class Killed(BaseException):
     """Stands for SIGKILL between two steps."""
 
 
-def open_(repo: Repository, **carried: Path | None) -> ledger.OpenedRun:
+def open_(repo: Repository, **carried: Path | None) -> opening.OpenedRun:
     """Open a run of a change whose files lie in ``spec/``; keywords are names there."""
-    spec = ledger.Spec(
+    spec = opening.Spec(
         change="item",
         title="A",
         root=".",
         directory="spec",
         carried={f"spec/{name}".encode(): file for name, file in carried.items()},
     )
-    return ledger.open_run(Repository.open(repo.checkout), "item", spec, 100)
+    return opening.open_run(Repository.open(repo.checkout), "item", spec, 100)
 
 
-def work(repo: Repository, opened: ledger.OpenedRun, number: int = 1) -> str:
+def work(repo: Repository, opened: opening.OpenedRun, number: int = 1) -> str:
     """One successful attempt on story 1."""
     attempt = ledger.begin_attempt(repo, opened.run, "1", number, opened.tip, 200)
     (opened.workspace.path / "new.txt").write_text("new\n")
@@ -126,7 +126,7 @@ def test_spec_changed_on_both_sides_stops_and_changes_nothing(repo: Repository) 
 def test_ended_run_gives_a_fresh_allowance_on_the_same_branch(repo: Repository) -> None:
     opened = open_(repo)
     commit = work(repo, opened)
-    ledger.close_run(repo, attrs.evolve(opened.run, state=RunState.FAILED, reason="no"))
+    ledger.record_run(repo, attrs.evolve(opened.run, state=RunState.FAILED, reason="no"))
     again = open_(repo)
     assert not again.continued
     assert again.run.id != opened.run.id
@@ -208,7 +208,7 @@ def test_killed_before_any_ref_moves_it_carries_on(
                 failed = attrs.evolve(failing, state=AttemptState.FAILED, reason="bad")
                 ledger.keep_attempt(repo, failed, opened.workspace, opened.tip, 151)
                 work(repo, opened, number + 1)
-            ledger.close_run(repo, attrs.evolve(opened.run, state=RunState.DONE))
+            ledger.record_run(repo, attrs.evolve(opened.run, state=RunState.DONE))
             break
         except Killed:
             continue

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from orchestrator.adapters.process import Completed, in_thread, live_pids, run, spawn
+from orchestrator.adapters.process import Completed, live_pids, run, spawn
+from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import AdapterError, AdapterTimedOutError, NotStartedError
 
 pytestmark = pytest.mark.processes

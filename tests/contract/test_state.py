@@ -11,7 +11,7 @@ from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.discover import discover
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import RepositoryError
-from orchestrator.run import ledger
+from orchestrator.run import ledger, opening
 from orchestrator.run.state import ItemState, read_items
 from orchestrator.work.records import AttemptState, RunState
 from orchestrator.work.worker import Usage
@@ -19,7 +19,7 @@ from tests.gitrepo import git, make_repository
 
 pytestmark = pytest.mark.processes
 
-SPEC = ledger.Spec(change="item", title="Title", root=".", directory="spec", carried={})
+SPEC = opening.Spec(change="item", title="Title", root=".", directory="spec", carried={})
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return Repository.open(make_repository(tmp_path / "repo"))
 
 
-def open_(repo: Repository) -> ledger.OpenedRun:
-    return ledger.open_run(repo, "item", SPEC, 100)
+def open_(repo: Repository) -> opening.OpenedRun:
+    return opening.open_run(repo, "item", SPEC, 100)
 
 
 def only(repo: Repository, *, running: bool) -> ItemState:
@@ -70,7 +70,7 @@ def test_attempts_are_in_order_with_their_cost(repo: Repository) -> None:
 @pytest.mark.parametrize("state", [RunState.DONE, RunState.FAILED, RunState.BLOCKED])
 def test_ended_run_tells_why(repo: Repository, state: RunState) -> None:
     opened = open_(repo)
-    ledger.close_run(repo, attrs.evolve(opened.run, state=state, reason="why", story="3"))
+    ledger.record_run(repo, attrs.evolve(opened.run, state=state, reason="why", story="3"))
     git(repo.checkout, "branch", "-D", "orchestrator/item")
     item = only(repo, running=False)
     assert (item.status, item.reason, item.story, item.branch) == (state.value, "why", "3", None)
@@ -87,7 +87,7 @@ def test_refs_that_are_no_records_are_left_out(repo: Repository) -> None:
 def test_repository_is_found_where_none_can_be_worked_on(repo: Repository) -> None:
     (repo.git_dir / "MERGE_HEAD").write_text(f"{repo.head}\n")
     with pytest.raises(RepositoryError):
-        Repository.open(repo.checkout)
+        Repository.open(repo.checkout).require_workable()
     found = discover(repo.checkout)
     assert (found.common_dir, found.checkout) == (repo.common_dir, repo.checkout)
 

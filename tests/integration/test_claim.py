@@ -11,10 +11,10 @@ import pytest
 import trio
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.process import in_thread
+from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import AdapterTimedOutError, BusyError
 from orchestrator.guardian.reaper import TOKEN
-from orchestrator.run import claim, ledger
+from orchestrator.run import claim, opening
 from orchestrator.run.claim import claim_workspace, worker_lock
 from tests.gitrepo import make_repository
 
@@ -36,9 +36,9 @@ def repo(tmp_path: Path) -> Repository:
     return Repository.open(make_repository(tmp_path / "repo"))
 
 
-def open_run(repo: Repository) -> ledger.OpenedRun:
-    spec = ledger.Spec(change="item", title="A", root=".", directory="spec", carried={})
-    return ledger.open_run(repo, "item", spec, 100)
+def open_run(repo: Repository) -> opening.OpenedRun:
+    spec = opening.Spec(change="item", title="A", root=".", directory="spec", carried={})
+    return opening.open_run(repo, "item", spec, 100)
 
 
 def hold(lock: Path, last: Path) -> subprocess.Popen[bytes]:

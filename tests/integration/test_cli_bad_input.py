@@ -50,7 +50,7 @@ def test_usage_errors_are_exit_2(scratch: Scratch, arguments: list[str], said: s
 def test_errors_are_documents_under_json(scratch: Scratch, arguments: list[str]) -> None:
     ran = scratch.orc(*arguments, "--json")
     assert ran.code == 2
-    assert json.loads(ran.out).keys() == {"code", "message", "where", "fix"}
+    assert json.loads(ran.out).keys() == {"version", "code", "message", "where", "fix"}
 
 
 def test_repository_states_that_cannot_be_worked_on(tmp_path: Path, scratch: Scratch) -> None:
@@ -65,6 +65,8 @@ def test_repository_states_that_cannot_be_worked_on(tmp_path: Path, scratch: Scr
     merging = scratch.orc("run", CHANGE)
     assert merging.code == 2
     assert "merge" in merging.err
+    for reading in (["list"], ["show", CHANGE], ["recover"], ["status"]):
+        assert scratch.orc(*reading).code == 0
 
 
 @pytest.mark.parametrize("tasks", [None, "", "# nothing\n", "## 1. Empty\n\ntext\n"])

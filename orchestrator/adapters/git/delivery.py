@@ -33,19 +33,6 @@ class MergePlan:
     message: str
 
 
-def merge(
-    repo: Repository,
-    branch_tip: str,
-    target_branch: str,
-    message: str,
-    carried: Mapping[bytes, str | None],
-    when: int,
-) -> str:
-    """Plan and land in one go; returns the commit that the target is at. See both."""
-    plan = merge_plan(repo, branch_tip, target_branch, message, when)
-    return land(repo, plan, carried)
-
-
 def merge_plan(
     repo: Repository, branch_tip: str, target_branch: str, message: str, when: int
 ) -> MergePlan:

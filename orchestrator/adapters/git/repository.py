@@ -67,15 +67,9 @@ class Repository:
           deadline: seconds that one git command may take.
 
         Raises:
-          RepositoryError: when there is none, or it is bare, has no commit, is in the middle of
-            something, or cannot be cloned faithfully.
+          RepositoryError: when there is none, or it is bare, or has no commit.
         """
         executable, git_dir, common, checkout, object_format = discover(start, deadline=deadline)
-        for name, (what, way_out) in _UNDER_WAY.items():
-            if (git_dir / name).exists():
-                raise RepositoryError(
-                    f"{what} is in progress", where=str(checkout), fix=f"finish it: {way_out}"
-                )
         settings = _operator_settings(executable, checkout, deadline)
         git = without_drivers(Git(common, None, executable, settings, deadline=deadline))
         here = git._replace(git_dir=git_dir, work_tree=checkout)
@@ -87,7 +81,6 @@ class Repository:
                 fix="commit something first: git commit --allow-empty -m Start",
             )
         ref = here.run("symbolic-ref", "-q", "HEAD", check=False).stdout.decode().strip()
-        refuse_unfaithful(here)
         return cls(
             common_dir=common,
             git_dir=git_dir,
@@ -98,6 +91,19 @@ class Repository:
             git=git,
             checkout_git=here,
         )
+
+    def require_workable(self) -> None:
+        """Refuse what a run cannot start from.
+
+        Raises:
+          RepositoryError: when something is in progress, or a clone could not be faithful.
+        """
+        for name, (what, way_out) in _UNDER_WAY.items():
+            if (self.git_dir / name).exists():
+                raise RepositoryError(
+                    f"{what} is in progress", where=str(self.checkout), fix=f"finish it: {way_out}"
+                )
+        refuse_unfaithful(self.checkout_git)
 
     def within(self, deadline: float) -> Repository:
         """Return the same repository, each git command limited to ``deadline`` seconds."""

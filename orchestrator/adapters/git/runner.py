@@ -133,8 +133,13 @@ class Git(NamedTuple):
         return os.fsdecode(self.run(*args, index=index).stdout).rstrip("\n")
 
     def at(self, work_tree: Path) -> Git:
-        """Return the same repository with another work tree."""
-        return self._replace(work_tree=work_tree)
+        """Return the same repository with another work tree.
+
+        What a killed engine leaves of it is found by the variable, and ended, before anybody
+        touches that work tree again.
+        """
+        env = {**self.extra_env, "ORCHESTRATOR_WORKSPACE": str(work_tree)}
+        return self._replace(work_tree=work_tree, extra_env=env)
 
     def _environment(self) -> dict[str, str]:
         environment = dict(_ENVIRONMENT)

@@ -6,32 +6,14 @@ import difflib
 import os
 from pathlib import Path
 
-import attrs
-
 from orchestrator.errors import SpecError
-from orchestrator.work.spec import Change, Scenario
+from orchestrator.work.spec import Change, ChangeSummary, Scenario
 
 from .lines import fenced_lines, split_lines
 from .tasks import ParsedTasks, parse_tasks
 
 FILE_LIMIT = 4 * 1024 * 1024
 """Largest file that is read, in bytes."""
-
-
-@attrs.frozen(kw_only=True)
-class ChangeSummary:
-    """One row of a list of changes.
-
-    Attributes:
-      status: "no-tasks", "in-progress" or "complete", as OpenSpec says it; "unreadable" when its
-        files cannot be read, with the reason from ``OpenSpec.read``.
-    """
-
-    id: str
-    title: str
-    done: int
-    total: int
-    status: str
 
 
 class OpenSpec:

@@ -1,0 +1,178 @@
+"""What the commands of a run do: one thread hop each, in the lane of their item."""
+
+from __future__ import annotations
+
+import time
+
+from orchestrator.adapters.git import checkpoint as checkpoints
+from orchestrator.adapters.git import snapshot
+from orchestrator.adapters.git import workspace as workspaces
+from orchestrator.adapters.git.checkpoint import Checkpoint
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.context import Context
+from orchestrator.plugin import Plugin
+from orchestrator.work.records import AttemptRecord
+
+from . import delivery, ledger, opening
+from .commands import (
+    AdoptBranch,
+    BeginAttempt,
+    CloseRun,
+    KeepAttempt,
+    KeepCheckpoint,
+    LandMerge,
+    OpenRun,
+    PlanMerge,
+    PrepareMerge,
+    RemoveWorkspace,
+    RestoreWorkspace,
+    TakeCheckpoint,
+)
+from .delivery import MergeReady
+from .opening import OpenedRun
+from .threads import GitThreads
+
+plugin = Plugin("run")
+_DEADLINE = 3600.0
+
+
+def _item_lane(command: OpenRun | TakeCheckpoint | AdoptBranch | RestoreWorkspace) -> str:
+    return f"workspace:{command.item}"
+
+
+def _attempt_lane(command: KeepAttempt | KeepCheckpoint) -> str:
+    return f"workspace:{command.attempt.item}"
+
+
+def _run_lane(command: BeginAttempt | CloseRun) -> str:
+    return f"workspace:{command.run.item}"
+
+
+def _merge_lane(command: PrepareMerge | LandMerge | RemoveWorkspace) -> str:
+    return f"workspace:{command.item}"
+
+
+@plugin.handles(OpenRun, name="open-run", deadline=_DEADLINE, lane=_item_lane)
+async def open_run(command: OpenRun, context: Context) -> OpenedRun:
+    """Handle `OpenRun`."""
+    return await context.service(GitThreads).run(
+        opening.open_run,
+        context.service(Repository),
+        command.item,
+        command.spec,
+        _now(),
+    )
+
+
+@plugin.handles(BeginAttempt, name="begin-attempt", deadline=_DEADLINE, lane=_run_lane)
+async def begin_attempt(command: BeginAttempt, context: Context) -> AttemptRecord:
+    """Handle `BeginAttempt`."""
+    return await context.service(GitThreads).run(
+        ledger.begin_attempt,
+        context.service(Repository),
+        command.run,
+        command.story,
+        command.number,
+        command.tip,
+        _now(),
+    )
+
+
+@plugin.handles(TakeCheckpoint, name="take-checkpoint", deadline=_DEADLINE, lane=_item_lane)
+async def take_checkpoint(command: TakeCheckpoint, context: Context) -> Checkpoint:
+    """Handle `TakeCheckpoint`."""
+    return await context.service(GitThreads).run(
+        checkpoints.take, context.service(Repository), command.workspace, command.tip
+    )
+
+
+@plugin.handles(AdoptBranch, name="adopt-branch", deadline=_DEADLINE, lane=_item_lane)
+async def adopt_branch(command: AdoptBranch, context: Context) -> str:
+    """Handle `AdoptBranch`."""
+    return await context.service(GitThreads).run(
+        ledger.adopt_branch,
+        context.service(Repository),
+        command.item,
+        command.workspace,
+        command.tip,
+    )
+
+
+@plugin.handles(RestoreWorkspace, name="restore-workspace", deadline=_DEADLINE, lane=_item_lane)
+async def restore_workspace(command: RestoreWorkspace, context: Context) -> None:
+    """Handle `RestoreWorkspace`."""
+    await context.service(GitThreads).run(
+        snapshot.restore, context.service(Repository), command.workspace, command.tip
+    )
+
+
+@plugin.handles(KeepAttempt, name="keep-attempt", deadline=_DEADLINE, lane=_attempt_lane)
+async def keep_attempt(command: KeepAttempt, context: Context) -> str:
+    """Handle `KeepAttempt`."""
+    return await context.service(GitThreads).run(
+        ledger.keep_attempt,
+        context.service(Repository),
+        command.attempt,
+        command.workspace,
+        command.tip,
+        _now(),
+    )
+
+
+@plugin.handles(KeepCheckpoint, name="keep-checkpoint", deadline=_DEADLINE, lane=_attempt_lane)
+async def keep_checkpoint(command: KeepCheckpoint, context: Context) -> str:
+    """Handle `KeepCheckpoint`."""
+    return await context.service(GitThreads).run(
+        ledger.keep_checkpoint,
+        context.service(Repository),
+        command.attempt,
+        command.workspace,
+        tree=command.tree,
+        tip=command.tip,
+        title=command.title,
+        verified=command.verified,
+        now=_now(),
+    )
+
+
+@plugin.handles(CloseRun, name="close-run", deadline=_DEADLINE, lane=_run_lane)
+async def close_run(command: CloseRun, context: Context) -> None:
+    """Handle `CloseRun`."""
+    await context.service(GitThreads).run(
+        ledger.record_run, context.service(Repository), command.run
+    )
+
+
+@plugin.handles(PlanMerge, name="plan-merge", deadline=_DEADLINE)
+async def plan_merge(command: PlanMerge, context: Context) -> MergeReady:
+    """Handle `PlanMerge`."""
+    return await context.service(GitThreads).run(
+        delivery.plan_merge, context.service(Repository), command.item
+    )
+
+
+@plugin.handles(PrepareMerge, name="prepare-merge", deadline=_DEADLINE, lane=_merge_lane)
+async def prepare_merge(command: PrepareMerge, context: Context) -> Workspace:
+    """Handle `PrepareMerge`."""
+    return await context.service(GitThreads).run(
+        delivery.prepare_merge, context.service(Repository), command.item, command.commit
+    )
+
+
+@plugin.handles(LandMerge, name="land-merge", deadline=_DEADLINE, lane=_merge_lane)
+async def land_merge(command: LandMerge, context: Context) -> str:
+    """Handle `LandMerge`."""
+    return await context.service(GitThreads).run(
+        delivery.land, context.service(Repository), command.item, command.plan
+    )
+
+
+@plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_merge_lane)
+async def remove_workspace(command: RemoveWorkspace, context: Context) -> None:
+    """Handle `RemoveWorkspace`."""
+    await context.service(GitThreads).run(workspaces.remove, command.workspace)
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,263 @@
+"""Opens an item's run: starts it, or finishes what a crash left and goes on. Blocking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from orchestrator.adapters.git import objects, refs, snapshot, workspace
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import BranchTakenError, ConflictError
+from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState
+
+from .claim import claim_workspace
+from .ledger import (
+    branch_tip,
+    keep_attempt,
+    new_id,
+    read_attempts,
+    read_run,
+    record_attempt,
+    record_run,
+    tips,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """A change as it lies in the operator's checkout.
+
+    Attributes:
+      root: where the spec's root lies below the repository, "." for the top.
+      directory: where the change's own files lie below the repository.
+      carried: its uncommitted files (None: deleted); they travel to the branch.
+    """
+
+    change: str
+    title: str
+    root: str
+    directory: str
+    carried: Mapping[bytes, Path | None]
+
+
+@attrs.frozen(kw_only=True)
+class OpenedRun:
+    """An item that is ready to work on.
+
+    Attributes:
+      tip: the branch's commit.
+      attempts: those of this run, oldest first; ``history``: those of earlier runs too.
+      continued: whether an interrupted run goes on.
+    """
+
+    run: RunRecord
+    tip: str
+    attempts: tuple[AttemptRecord, ...]
+    history: tuple[AttemptRecord, ...]
+    workspace: workspace.Workspace
+    continued: bool
+
+
+def open_run(
+    repo: Repository,
+    item: str,
+    spec: Spec,
+    now: int,
+) -> OpenedRun:
+    """Start a run of ``item``, or go on with an interrupted one, and prepare its workspace.
+
+    Args:
+      spec: the change as it lies in the checkout.
+      now: Unix time in seconds.
+
+    Raises:
+      BranchTakenError: when the branch holds other work.
+      ConflictError: when someone deleted the branch although it held checkpoints, or changed
+        the spec where the branch changed it too.
+      BusyError: when processes of an earlier run do not leave the workspace.
+    """
+    last = read_run(repo, item)
+    tip = branch_tip(repo, item)
+    if tip is not None and (last is None or not _is_ours(repo, last, tip)):
+        raise BranchTakenError(
+            f"branch orchestrator/{item} holds work that is not the orchestrator's",
+            where=refs.branch_ref(item),
+            fix=f"rename it (git branch -m orchestrator/{item} other-name) and run again",
+        )
+    continued = last is not None and last.state is RunState.OPEN
+    history = read_attempts(repo, item)
+    if tip is not None:
+        tip = _finish_checkpoint(repo, item, tip, history)
+    if last is None or _is_unused(last, tip, history):
+        # Nothing was built on the old start: what a person mended since then counts.
+        run = _start_run(repo, item, spec, last, tip, now)
+        refs.move_ref(repo.git, refs.branch_ref(item), run.start, tip, f"run {run.id}")
+        tip = run.start
+    elif tip is None:
+        raise ConflictError(
+            f"branch orchestrator/{item} was deleted while its run was under way",
+            where=refs.branch_ref(item),
+            fix=f"bring it back: git branch orchestrator/{item} {refs.pin_ref(item)}",
+        )
+    else:
+        run = last
+        if not continued:
+            run = attrs.evolve(
+                last, id=new_id(), at=now, state=RunState.OPEN, reason="", story="", resumed=True
+            )
+        run, tip = _carry_edits(repo, run, tip, spec, now)
+        record_run(repo, run)
+    home = repo.workspace_home()
+    with claim_workspace(workspace.place_of(home, item)):
+        place = workspace.open_existing(repo, item, home) or workspace.create(repo, item, tip, home)
+        for attempt in history:
+            if attempt.state is AttemptState.STARTED:
+                _settle(repo, attempt, place, tip, now)
+        if not continued:
+            # What an earlier run moved aside has been there for a whole run by now.
+            snapshot.clear_trash(place)
+        snapshot.restore(repo, place, tip)
+    history = read_attempts(repo, item)
+    return OpenedRun(
+        run=run,
+        tip=tip,
+        attempts=tuple(attempt for attempt in history if attempt.run == run.id),
+        history=history,
+        workspace=place,
+        continued=continued,
+    )
+
+
+def _start_run(
+    repo: Repository, item: str, spec: Spec, last: RunRecord | None, tip: str | None, now: int
+) -> RunRecord:
+    """Begin at today's HEAD with today's spec; an open run keeps its id, and so its counters."""
+    base = repo.head
+    tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, base), spec.carried)
+    if last is not None and last.base == base and last.seen == tree:
+        start = last.start
+    elif spec.carried:
+        message = f"{item}: carry the uncommitted spec\n\nOrchestrator-Item: {item}\n"
+        start = objects.commit(repo.git, tree, [base], message, identity=repo.identity(), when=now)
+    else:
+        start = base
+    ref = refs.base_ref(item)
+    refs.move_ref(repo.git, ref, base, tips(repo, ref)[ref], f"base of {item}")
+    goes_on = last is not None and last.state is RunState.OPEN
+    run = RunRecord(
+        id=last.id if last is not None and goes_on else new_id(),
+        item=item,
+        change=spec.change,
+        title=spec.title,
+        base=base,
+        start=start,
+        seen=tree,
+        replaces=tip or "",
+        target=f"refs/heads/{repo.branch}" if repo.branch else "",
+        root=spec.root,
+        at=now,
+        carried=tuple(path.decode(errors="surrogateescape") for path in spec.carried),
+    )
+    record_run(repo, run)
+    return run
+
+
+def _carry_edits(
+    repo: Repository, run: RunRecord, tip: str, spec: Spec, now: int
+) -> tuple[RunRecord, str]:
+    """Bring what a person changed in the spec since it was last seen onto the branch.
+
+    Raises:
+      ConflictError: when the branch changed the same lines; nothing is changed then.
+    """
+    mine = objects.write_files_tree(repo.git, objects.tree_of(repo.git, repo.head), spec.carried)
+    prefix = os.fsencode(spec.directory) + b"/"
+    changes = [
+        c for c in objects.diff_changes(repo.git, run.seen, mine) if c.path.startswith(prefix)
+    ]
+    if not changes:
+        return run, tip
+    on_branch = {c.path: c.new for c in objects.diff_changes(repo.git, run.seen, tip)}
+    edits: dict[bytes, bytes | Path | None] = {}
+    for change in changes:
+        ours = on_branch.get(change.path, change.old)
+        if ours == change.new:
+            continue
+        if ours == change.old:
+            edits[change.path] = objects.blob(repo.git, change.new)
+            continue
+        merged = objects.merge_blobs(repo.git, ours, change.old, change.new)
+        if merged is None:
+            raise ConflictError(
+                "the spec was changed in your checkout and on the branch: "
+                f"{os.fsdecode(change.path)}",
+                where=refs.branch_ref(run.item),
+                fix=f"make your file agree with the branch's (orc diff {run.item}), then run again",
+            )
+        edits[change.path] = merged
+    if edits:
+        tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, tip), edits)
+        message = f"{run.item}: carry the changed spec\n\nOrchestrator-Item: {run.item}\n"
+        commit = objects.commit(repo.git, tree, [tip], message, repo.identity(), now)
+        refs.move_ref(repo.git, refs.branch_ref(run.item), commit, tip, "carry the changed spec")
+        tip = commit
+    return attrs.evolve(run, seen=mine), tip
+
+
+def _is_ours(repo: Repository, run: RunRecord, tip: str) -> bool:
+    return tip == run.replaces or objects.is_ancestor(repo.git, run.start, tip)
+
+
+def _is_unused(run: RunRecord, tip: str | None, attempts: tuple[AttemptRecord, ...]) -> bool:
+    """Whether nothing stands on the run's start: no checkpoint, and no branch to speak of."""
+    if tip is not None:
+        return tip in (run.start, run.replaces)
+    if run.state is not RunState.OPEN:
+        return True
+    return not run.resumed and not any(
+        attempt.run == run.id and attempt.state is AttemptState.VERIFIED for attempt in attempts
+    )
+
+
+def _finish_checkpoint(
+    repo: Repository, item: str, tip: str, history: tuple[AttemptRecord, ...]
+) -> str:
+    """Move the branch to a verified checkpoint that a crash left pinned in front of it."""
+    pin = refs.read_refs(repo.git, refs.pin_ref(item)).get(refs.pin_ref(item))
+    if pin is None or pin.oid == tip:
+        return tip
+    waiting = {a.id for a in history if a.state is AttemptState.STARTED}
+    parents = objects.parents_of(repo.git, pin.oid)
+    if pin.trailers.get("Orchestrator-Attempt") in waiting and parents == (tip,):
+        refs.move_ref(repo.git, refs.branch_ref(item), pin.oid, tip, "finish checkpoint")
+        return pin.oid
+    return tip
+
+
+def _settle(
+    repo: Repository,
+    attempt: AttemptRecord,
+    place: workspace.Workspace,
+    tip: str,
+    now: int,
+) -> None:
+    """Decide an attempt that a crash left open: its checkpoint arrived, or it is lost."""
+    pin = refs.read_refs(repo.git, refs.pin_ref(attempt.item)).get(refs.pin_ref(attempt.item))
+    if (
+        pin is not None
+        and pin.trailers.get("Orchestrator-Attempt") == attempt.id
+        and objects.is_ancestor(repo.git, pin.oid, tip)
+    ):
+        done = attrs.evolve(attempt, state=AttemptState.VERIFIED)
+        ref = refs.attempt_ref(attempt.id)
+        record_attempt(
+            repo, done, objects.its_tree(pin.oid), pin.oid, now, old=tips(repo, ref)[ref]
+        )
+        return
+    lost = attrs.evolve(
+        attempt, state=AttemptState.LOST, reason="the orchestrator ended while it ran"
+    )
+    keep_attempt(repo, lost, place, tip, now)
