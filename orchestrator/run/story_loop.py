@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from orchestrator.adapters.git import refs
-from orchestrator.errors import BaselineError
+from orchestrator.errors import BaselineError, ConflictError
 from orchestrator.text import one_line
 from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
@@ -179,17 +179,17 @@ class StoryLoop:
         except BaseException as error:
             await self._keep_interrupted(attempt, error)
             raise
-        attempt = attrs.evolve(
-            attempt,
-            state=judged.state,
-            reason=judged.reason,
-            evidence=judged.evidence,
-            usage=judged.usage,
-            learnings=judged.learnings,
-        )
-        keep = self._keep_good if judged.state is AttemptState.VERIFIED else self._keep_failed
-        await keep(change, step, attempt, judged, trio.current_time() - started)
-        return attempt
+        seconds = trio.current_time() - started
+        if judged.state is AttemptState.VERIFIED:
+            try:
+                return await self._keep_good(change, step, attempt, judged, seconds)
+            except ConflictError as error:
+                # A person committed to the branch meanwhile: what was checked does not fit on it
+                # any more. The next try starts from that commit.
+                judged = attrs.evolve(
+                    judged, state=AttemptState.INTERRUPTED, reason=one_line(error.message, 400)
+                )
+        return await self._keep_failed(change, step, attempt, judged, seconds)
 
     async def _keep_failed(
         self,
@@ -198,7 +198,8 @@ class StoryLoop:
         attempt: AttemptRecord,
         judged: Judgement,
         seconds: float,
-    ) -> None:
+    ) -> AttemptRecord:
+        attempt = _with(attempt, judged)
         ref = await self.runner.caller.call(
             KeepAttempt(attempt=attempt, workspace=self.runner.opened.workspace, tip=self._tip)
         )
@@ -218,6 +219,7 @@ class StoryLoop:
                 usage=judged.usage,
             )
         )
+        return attempt
 
     async def _keep_good(
         self,
@@ -226,7 +228,8 @@ class StoryLoop:
         attempt: AttemptRecord,
         judged: Judgement,
         seconds: float,
-    ) -> None:
+    ) -> AttemptRecord:
+        attempt = _with(attempt, judged)
         verified = bool(self.runner.settings.verify)
         self._tip = await self.runner.caller.call(
             KeepCheckpoint(
@@ -252,6 +255,7 @@ class StoryLoop:
                 usage=judged.usage,
             )
         )
+        return attempt
 
     async def _keep_interrupted(self, attempt: AttemptRecord, error: BaseException) -> None:
         """Pin what an attempt had done when it was cut short; the next run settles the rest."""
@@ -293,6 +297,17 @@ class StoryLoop:
             )
         )
         return outcome
+
+
+def _with(attempt: AttemptRecord, judged: Judgement) -> AttemptRecord:
+    return attrs.evolve(
+        attempt,
+        state=judged.state,
+        reason=judged.reason,
+        evidence=judged.evidence,
+        usage=judged.usage,
+        learnings=judged.learnings,
+    )
 
 
 def _is_cancellation(error: BaseException) -> bool:

@@ -138,6 +138,36 @@ def test_blocked_worker_parks_the_run_and_a_new_run_goes_on(scratch: Scratch) ->
     assert scratch.orc("run", CHANGE).code == 0
 
 
+def test_what_one_story_learned_is_told_to_the_next(scratch: Scratch) -> None:
+    scratch.worker(
+        "import json\n"
+        "prompt = Path(os.environ['ORCHESTRATOR_PROMPT_FILE']).read_text()\n"
+        "if story == '2': Path('seen.txt').write_text(str('mind the gap' in prompt))\n"
+        "write(); tick()\n"
+        "result = {'status': 'complete', 'learnings': 'mind the gap'}\n"
+        "Path(os.environ['ORCHESTRATOR_RESULT']).write_text(json.dumps(result))\n"
+    )
+    assert scratch.orc("run", CHANGE).code == 0
+    assert scratch.git("show", f"orchestrator/{CHANGE}:seen.txt") == "True"
+    assert "mind the gap" in scratch.orc("show", CHANGE, "--prompt", "2").out
+
+
+def test_commit_of_a_person_during_the_run_is_adopted(scratch: Scratch) -> None:
+    scratch.worker(
+        "if story == '1': arrive()\n"
+        "while story == '1' and not Path(os.environ['HOME'], '.cache', 'go').exists():\n"
+        "    time.sleep(0.05)\n" + GOOD
+    )
+    engine = scratch.start("run", CHANGE)
+    wait_for(lambda: scratch.arrived("1"))
+    tip = f"orchestrator/{CHANGE}"
+    mine = scratch.git("commit-tree", f"{tip}^{{tree}}", "-p", tip, "-m", "Mine").strip()
+    scratch.git("update-ref", f"refs/heads/{tip}", mine)
+    (Path(os.environ["HOME"]) / ".cache" / "go").touch()
+    assert engine.wait(timeout=30) == 0
+    assert scratch.log()[-3:] == ["Mine", f"{CHANGE}: 1 First", f"{CHANGE}: 2 Second"]
+
+
 def test_attempt_timeout_kills_and_counts(scratch: Scratch) -> None:
     scratch.worker("subprocess.Popen(['setsid', 'sleep', '300']); time.sleep(300)\n")
     ran = scratch.orc("run", CHANGE, "--attempt-timeout", "1s", "--max-attempts", "1")
