@@ -46,6 +46,11 @@ class Execution:
     finish: str = attrs.field(default="keep", validator=attrs.validators.in_(("keep", "merge")))
 
 
+def _only_clones(_: object, __: object, mode: str) -> None:
+    if mode != "clone":
+        raise ValueError(f"{mode!r} is not there yet: workers get a clone, your checkout is safe")
+
+
 @attrs.frozen(kw_only=True)
 class WorkspaceSettings:
     """The tree a worker works in.
@@ -56,7 +61,7 @@ class WorkspaceSettings:
       env: names or patterns of variables the worker gets although the deny-list withholds them.
     """
 
-    mode: str = attrs.field(default="clone", validator=attrs.validators.in_(("clone",)))
+    mode: str = attrs.field(default="clone", validator=_only_clones)
     setup: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
 

@@ -12,11 +12,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
 
 EXIT_GRACE = 1.0
 """Seconds that a process may take to end after its test; the promise itself is tested elsewhere."""
+
+# Hypothesis builds tables of characters for the first draw in a fresh checkout: neither that nor a
+# busy machine may fail a test.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 GIT_CONFIG = """\
 [user]

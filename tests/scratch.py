@@ -14,6 +14,8 @@ from typing import Any
 
 import attrs
 
+from tests.gitrepo import fingerprint
+
 CHANGE = "add-things"
 TASKS = """\
 ## 1. First
@@ -91,7 +93,12 @@ class Scratch:
     def orc(
         self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60
     ) -> Ran:
-        """Run the real command line to its end."""
+        """Run the real command line to its end.
+
+        What the user has must be the same afterwards, unless he asked for something else.
+        """
+        asked = arguments[:1] == ("init",) or "--merge" in arguments or "merge" in arguments
+        before = None if asked or not (self.path / ".git").is_dir() else fingerprint(self.path)
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.path,
@@ -101,6 +108,7 @@ class Scratch:
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
         )
+        assert before in (None, fingerprint(self.path)), f"{arguments} changed the checkout"
         return Ran(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -230,3 +231,49 @@ def test_answer_in_the_spec_reaches_a_blocked_story(scratch: Scratch) -> None:
     ran = scratch.orc("run", CHANGE)
     assert ran.code == 0, ran.err
     assert scratch.log()[-2:] == [f"{CHANGE}: carry the changed spec", f"{CHANGE}: 2 Second"]
+
+
+def test_failed_attempt_can_be_brought_back(scratch: Scratch, tmp_path: Path) -> None:
+    scratch.worker("write('bad\\n'); Path('a b').write_text('odd'); tick(); complete()\n")
+    assert scratch.orc("run", CHANGE, "--max-attempts", "1").code == 1
+    (attempt,) = scratch.attempts()
+    target = tmp_path / "back"
+    ran = scratch.orc("recover", attempt["id"], "--to", str(target))
+    assert ran.code == 0, ran.err
+    assert (target / "one.txt").read_text() == "bad\n"
+    assert (target / "a b").read_text() == "odd"
+    assert scratch.orc("recover", attempt["id"], "--to", str(target)).code == 2
+
+
+def test_full_disk_is_an_error_and_nothing_is_lost(scratch: Scratch, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this user cannot mount a small disk")
+    try:
+        scratch.worker("Path('fill').write_bytes(b'x' * 2_000_000); tick(); complete()\n")
+        env = {"XDG_STATE_HOME": str(small)}
+        ran = scratch.orc("run", CHANGE, "--max-attempts", "1", env=env)
+        assert ran.code == 1
+        assert "Traceback" not in ran.err
+        scratch.worker(GOOD)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        again = scratch.orc("run", CHANGE, "--max-attempts", "3", env=env)
+        assert again.code == 0, again.err
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_gigabyte_without_a_newline_costs_no_memory(scratch: Scratch) -> None:
+    scratch.worker(
+        "if story == '1':\n"
+        "    for _ in range(1024): sys.stdout.buffer.write(b'x' * (1 << 20))\n"
+        "    print()\n" + GOOD
+    )
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    ran = scratch.orc("run", CHANGE, timeout=240)
+    assert ran.code == 0, ran.err
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(used, 150_000)

@@ -75,6 +75,28 @@ def test_change_runs_to_done_with_the_real_claude_code(tmp_path: Path) -> None:
     assert fingerprint(scratch.path) == before
 
 
+@pytest.mark.skipif(not DATA.is_dir(), reason="shared data is absent")
+@pytest.mark.real_cli("claude")
+@pytest.mark.timeout(300)
+def test_real_change_runs_to_done_with_the_real_claude_code(tmp_path: Path) -> None:
+    change = "unify-template-generation-pipeline"
+    scratch = make_scratch(tmp_path)
+    shutil.rmtree(scratch.path / "openspec")
+    shutil.copytree(DATA, scratch.path / "openspec")
+    scratch.configure(agent="claude")
+    scratch.worker(TICK_ALL)
+    command = f"python3 -B {scratch.home / 'worker.py'}"
+    script = (
+        Use("Bash", {"command": command, "description": "do the story"}),
+        Say("Done.\n\n<promise>COMPLETE</promise>"),
+    )
+    with serve(*script) as model:
+        ran = scratch.orc("run", change, "--json", env=model.environment(), timeout=270)
+    assert ran.code == 0, ran.err + ran.out
+    tasks = scratch.git("show", f"orchestrator/{change}:openspec/changes/{change}/tasks.md")
+    assert re.findall(r"^\s*- \[ \]", tasks, re.M) == []
+
+
 @pytest.mark.real_cli("claude")
 @pytest.mark.timeout(180)
 def test_denied_tool_fails_the_attempt_and_names_the_setting(tmp_path: Path) -> None:
