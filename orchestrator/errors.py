@@ -178,8 +178,10 @@ class ProcessError(AdapterError):
     code = "process"
 
     def __init__(self, argv: Sequence[str], returncode: int, stderr: str) -> None:
-        tail = stderr.strip().splitlines()[-1] if stderr.strip() else "no message"
-        super().__init__(f"{argv[0]} exited with {returncode}: {tail}", where=" ".join(argv))
+        lines = stderr.strip().splitlines() or ["no message"]
+        said = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+        what = said[0] if said else lines[-1]
+        super().__init__(f"{argv[0]} exited with {returncode}: {what}", where=" ".join(argv))
         self.argv = tuple(argv)
         self.returncode = returncode
         self.stderr = stderr

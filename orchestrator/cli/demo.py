@@ -40,8 +40,11 @@ def _play(directory: Path, *, keep: bool) -> int:
     before = git(project, "status", "--porcelain")
     environment = {**clean_environment(), "XDG_STATE_HOME": str(directory / "state")}
     _show("orc run " + CHANGE)
-    killed = trio.run(_run_and_kill, project, environment)
-    _say(f"The demo killed its own engine with SIGKILL while story 3 was under way{killed}.")
+    left = trio.run(_run_and_kill, project, environment)
+    if left is None:
+        print("the engine ended before it could be killed", file=sys.stderr)
+        return 1
+    _say(f"The demo killed its own engine with SIGKILL while story 3 was under way; {left}.")
     _show(f"orc run {CHANGE}        # the same command again")
     code = trio.run(_run, project, environment)
     _show("git log --oneline orchestrator/" + CHANGE)
@@ -58,8 +61,12 @@ def _play(directory: Path, *, keep: bool) -> int:
     return code
 
 
-async def _run_and_kill(project: Path, environment: dict[str, str]) -> str:
-    """Run until story 3's worker is at work, then kill the engine; tell what was left."""
+async def _run_and_kill(project: Path, environment: dict[str, str]) -> str | None:
+    """Run until story 3's worker is at work, then kill the engine.
+
+    Returns what is left of it, in words; None when it ended by itself before that.
+    """
+    killed = False
     read, write = os.pipe()
     process = await trio.lowlevel.open_process(
         _command(), cwd=project, env=environment, stdout=write, stderr=write
@@ -71,11 +78,14 @@ async def _run_and_kill(project: Path, environment: dict[str, str]) -> str:
             print(text, flush=True)
             if "taking its time" in text:
                 process.send_signal(signal.SIGKILL)
+                killed = True
                 break
         await process.wait()
+    if not killed:
+        return None
     marker = os.fsencode(f"XDG_STATE_HOME={environment['XDG_STATE_HOME']}")
     left = await trio.to_thread.run_sync(_wait_until_gone, marker)
-    return f"; processes left: {left}" if left else "; no process of it is left"
+    return f"processes left: {left}" if left else "no process of it is left"
 
 
 async def _run(project: Path, environment: dict[str, str]) -> int:

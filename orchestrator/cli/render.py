@@ -115,7 +115,7 @@ class PlainLines:
                 )
             case StopRequested(level=StopLevel.POLITE) if not self._ended:
                 return self._paint(
-                    "    stopping: the worker may finish for 10 s; again to cancel it now", "yellow"
+                    "    stopping: what runs may finish for 10 s; again to cancel it now", "yellow"
                 )
             case _:
                 return ""

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,12 +111,15 @@ class _EventsLog:
         for event in batch:
             if isinstance(event, RunStarted):
                 self._path = events_log(self._state_dir, event.run)
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._room <= 0:
             batch = [event for event in batch if isinstance(event, Fact)]
-        if self._path is not None and batch:
-            text = "".join(f"{line}\n" for line in documents(batch))
-            self._room -= len(text)
+        if self._path is None or not batch:
+            return
+        text = "".join(f"{line}\n" for line in documents(batch))
+        self._room -= len(text)
+        # A log, never read to decide: a full disk must not end the work it tells about.
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._path.open("a", encoding="ascii") as file:
                 file.write(text)
 

@@ -38,6 +38,8 @@ def status(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
+    if (state / "landing.json").exists():
+        print("a finish was interrupted: orc finish ITEM --merge completes it")
     if not items:
         print("nothing has been run here yet.  orc list | orc run CHANGE")
     for item in items:

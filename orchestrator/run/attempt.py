@@ -126,6 +126,7 @@ class AttemptRunner:
             cwd=self.root,
             env=self.settings.check_environment,
             timeout=self.settings.attempt_timeout,
+            interrupt=self.interrupt,
         )
 
     async def run(
@@ -143,7 +144,7 @@ class AttemptRunner:
         report = await self._work(change, step, attempt, learnings)
         state, reason, evidence, tree = AttemptState.FAILED, "", "", ""
         if self.interrupt.is_set() and report.verdict is not Verdict.COMPLETE:
-            state, reason = AttemptState.INTERRUPTED, "interrupted by a stop"
+            reason = "interrupted by a stop"
         elif report.verdict is Verdict.BLOCKED:
             state, reason = AttemptState.BLOCKED, report.reason or "it does not say on what"
         elif report.verdict is Verdict.FAILED:
@@ -153,6 +154,8 @@ class AttemptRunner:
                 state, reason, evidence, tree = await self._judge(change, step, report, tip)
             except OrchestratorError as error:
                 reason = f"the result could not be checked: {error.message}"
+        if state is AttemptState.FAILED and self.interrupt.is_set():
+            state = AttemptState.INTERRUPTED
         return Judgement(
             state=state,
             reason=one_line(reason, 400),

@@ -89,11 +89,14 @@ def item_named(repo: Repository, name: str) -> str:
 
 
 def delivered(repo: Repository, item: str) -> RunRecord | None:
-    """Return the item's run when it was merged and its branch is gone; else None."""
+    """Return the item's run when all of its branch was merged, and nothing is left to do."""
     run = ledger.read_run(repo, item)
     if run is None or run.state is not RunState.DELIVERED:
         return None
-    return run if ledger.branch_tip(repo, item) is None else None
+    tip = ledger.branch_tip(repo, item)
+    if tip is None or objects.is_ancestor(repo.git, tip, run.reason.split()[-1]):
+        return run if not merging.unfinished_landing(repo) else None
+    return None
 
 
 def plan_merge(repo: Repository, item: str) -> MergeReady:
@@ -103,6 +106,8 @@ def plan_merge(repo: Repository, item: str) -> MergeReady:
       UsageError: when the item is not done, or started from a detached HEAD.
       ConflictError: when the changes cannot be combined; nothing is changed.
     """
+    for git in (repo.git, repo.checkout_git):
+        refs.clear_stale_locks(git)
     repo.require_workable()
     run, tip = require_run(repo, item)
     if run.state not in (RunState.DONE, RunState.DELIVERED):
@@ -126,7 +131,7 @@ def plan_merge(repo: Repository, item: str) -> MergeReady:
 def land(repo: Repository, item: str, plan: MergePlan) -> str:
     """Move the target branch, and the checkout when it has that branch checked out.
 
-    The item's branch is deleted once its tip is reachable from there.
+    The item's branch is deleted once its tip is reachable from there, unless it is checked out.
 
     Raises:
       BusyError: when processes of a killed run do not leave the item's workspace.
@@ -145,7 +150,8 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
         place = workspace.open_existing(repo, item, repo.workspace_home())
         if place is not None:
             workspace.remove(place)
-        refs.delete_ref(repo.git, refs.branch_ref(item), tip)
+        if merging.checked_out_at(repo, refs.branch_ref(item)) is None:
+            refs.delete_ref(repo.git, refs.branch_ref(item), tip)
     return commit
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -88,28 +89,31 @@ def interpreters_into(path: str, checkout: Path) -> tuple[str, ...]:
     for entry in clean_path(path, checkout):
         prefix = Path(entry).parent
         for sites in ("lib/python3*/site-packages", "lib/python3*/dist-packages"):
-            if any(_site_uses(site, checkout) for site in prefix.glob(sites)):
-                found.append(entry)
-                break
+            with suppress(OSError):
+                if any(_site_uses(site, checkout) for site in prefix.glob(sites)):
+                    found.append(entry)
+                    break
     return tuple(found)
 
 
 def _environment_uses(prefix: Path, checkout: Path) -> bool:
-    if not (prefix / "pyvenv.cfg").is_file():
-        return False
-    return any(_site_uses(site, checkout) for site in prefix.glob("lib*/python3*/site-packages"))
+    try:
+        if not (prefix / "pyvenv.cfg").is_file():
+            return False
+        sites = list(prefix.glob("lib*/python3*/site-packages"))
+    except OSError:
+        return False  # what this user cannot read he cannot run either
+    return any(_site_uses(site, checkout) for site in sites)
 
 
 def _site_uses(site: Path, checkout: Path) -> bool:
     needles = {os.fsencode(checkout), os.fsencode(checkout.resolve())}
     for pattern in ("*.pth", "__editable__*", "*.egg-link", "*.dist-info/direct_url.json"):
-        for file in site.glob(pattern):
-            try:
+        with suppress(OSError):
+            for file in site.glob(pattern):
                 text = file.read_bytes()[:65_536]
-            except OSError:
-                continue
-            if any(needle in text for needle in needles):
-                return True
+                if any(needle in text for needle in needles):
+                    return True
     return False
 
 

@@ -10,7 +10,7 @@ import trio
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, Config, load_config
-from orchestrator.errors import ConflictError
+from orchestrator.errors import ConflictError, StoppedError
 from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
 from orchestrator.work.states import RunState
@@ -103,11 +103,14 @@ async def _verify(
                 cwd=place.path / ready.run.root,
                 env=environment,
                 timeout=config.execution.attempt_timeout,
+                interrupt=orchestrator.stopping.requested,
             )
     finally:
         with trio.CancelScope(shield=True):  # bounded by the command's own deadline
             await orchestrator.call(RemoveWorkspace(item=ready.run.item, workspace=place))
     last = results[-1]
+    if not last.passed and orchestrator.stopping.requested.is_set():
+        raise StoppedError("stopped before anything was merged", fix="finish it again")
     if not last.passed:
         raise ConflictError(
             f"the merged tree fails `{last.command}` ({last.reason}):\n{last.output}",

@@ -9,8 +9,9 @@ from pathlib import Path
 import attrs
 
 from orchestrator.adapters.git import objects, refs, snapshot, workspace
+from orchestrator.adapters.git.delivery import checked_out_at
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.errors import BranchTakenError, ConflictError
+from orchestrator.errors import BranchTakenError, BusyError, ConflictError
 from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState
 
 from .claim import claim_workspace
@@ -77,8 +78,17 @@ def open_run(
       BranchTakenError: when the branch holds other work.
       ConflictError: when someone deleted the branch although it held checkpoints, or changed
         the spec where the branch changed it too.
-      BusyError: when processes of an earlier run do not leave the workspace.
+      BusyError: when processes of an earlier run do not leave the workspace, or a person has the
+        branch checked out.
     """
+    refs.clear_stale_locks(repo.git)
+    holder = checked_out_at(repo, refs.branch_ref(item))
+    if holder is not None:
+        raise BusyError(
+            f"branch orchestrator/{item} is checked out: a run would move it under you",
+            where=str(holder),
+            fix="check out another branch there",
+        )
     last = read_run(repo, item)
     tip = branch_tip(repo, item)
     if tip is not None and (last is None or not _is_ours(repo, last, tip)):

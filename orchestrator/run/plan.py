@@ -10,10 +10,11 @@ from typing import Any
 import attrs
 
 from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, Config, load_config
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, RepositoryError
 
 from .agent import ChosenAgent, choose_agent
 from .environment import interpreters_into
@@ -63,6 +64,12 @@ def make_plan(options: RunOptions) -> Plan:
     """
     repo = Repository.open(options.directory, deadline=options.patience)
     repo.require_workable()
+    if unfinished_landing(repo):
+        raise RepositoryError(
+            "a `finish --merge` was interrupted while it changed this checkout",
+            where=str(repo.checkout),
+            fix="complete it: orc finish ITEM --merge",
+        )
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,
         environ=os.environ,

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from orchestrator.adapters.git import refs
-from orchestrator.errors import BaselineError, ConflictError
+from orchestrator.errors import BaselineError, ConflictError, StoppedError
 from orchestrator.text import one_line
 from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
@@ -129,6 +129,8 @@ class StoryLoop:
             return
         results = await self.runner.check(commands)
         last = results[-1]
+        if not last.passed and self.runner.interrupt.is_set():
+            raise StoppedError("stopped before any work", fix="run the same command again")
         if not last.passed:
             raise BaselineError(
                 f"`{last.command}` fails before any work ({last.reason}):\n{last.output}",
@@ -261,6 +263,7 @@ class StoryLoop:
         """Pin what an attempt had done when it was cut short; the next run settles the rest."""
         reason = "cancelled by a stop" if _is_cancellation(error) else one_line(repr(error), 400)
         stopped = attrs.evolve(attempt, state=AttemptState.INTERRUPTED, reason=reason)
+        self._attempts.append(stopped)
         with trio.move_on_after(_KEEP_GRACE, shield=True):
             await self.runner.caller.call(
                 KeepAttempt(attempt=stopped, workspace=self.runner.opened.workspace, tip=self._tip)

@@ -8,6 +8,8 @@ from pathlib import Path
 import attrs
 import trio
 
+from orchestrator.errors import OrchestratorError
+from orchestrator.guardian.client import GuardedProcess
 from orchestrator.text import clean
 from orchestrator.work.records import EVIDENCE_LIMIT, tail
 
@@ -32,17 +34,21 @@ async def run_checks(
     cwd: Path,
     env: Mapping[str, str],
     timeout: float,
+    interrupt: trio.Event,
 ) -> tuple[CheckResult, ...]:
     """Run ``commands`` in order through the shell; stop at the first that fails.
 
     Args:
+      interrupt: once set, the running command's tree is killed and it has failed.
       timeout: seconds each command may take; then its tree is killed and it has failed.
 
     Cancellation kills the running command's tree.
     """
     results = []
     for command in commands:
-        result = await _run_check(command, host=host, cwd=cwd, env=env, timeout=timeout)
+        result = await _run_check(
+            command, host=host, cwd=cwd, env=env, timeout=timeout, interrupt=interrupt
+        )
         results.append(result)
         if not result.passed:
             break
@@ -50,19 +56,23 @@ async def run_checks(
 
 
 async def _run_check(
-    command: str, *, host: GuardedHost, cwd: Path, env: Mapping[str, str], timeout: float
+    command: str,
+    *,
+    host: GuardedHost,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    interrupt: trio.Event,
 ) -> CheckResult:
     started = trio.current_time()
     output = bytearray()
-    reason = f"took longer than {timeout:g} s"
-    with trio.move_on_after(timeout):
+    reason = ""
+    with trio.move_on_after(timeout) as scope:
         async with host.run(("/bin/sh", "-c", command), cwd=cwd, env=env) as process:
-            await process.stdin.aclose()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_collect, process.stdout, output)
-                nursery.start_soon(_collect, process.stderr, output)
-                ended = await process.wait()
-            reason = "" if ended.returncode == 0 else f"exit {ended.returncode}"
+            reason = await _follow(process, output, interrupt, scope)
+    if scope.cancelled_caught:
+        late = f"took longer than {timeout:g} s"
+        reason = "interrupted by a stop" if interrupt.is_set() else late
     return CheckResult(
         command=command,
         passed=not reason,
@@ -70,6 +80,33 @@ async def _run_check(
         output=tail(clean(output.decode(errors="replace")), EVIDENCE_LIMIT),
         seconds=trio.current_time() - started,
     )
+
+
+async def _follow(
+    process: GuardedProcess, output: bytearray, interrupt: trio.Event, scope: trio.CancelScope
+) -> str:
+    """Collect what a command prints until it ends; returns what is wrong with its end."""
+    failure: OrchestratorError | None = None
+    code = 0
+    await process.stdin.aclose()
+    async with trio.open_nursery() as watcher:
+        watcher.start_soon(_cancel_when, interrupt, scope)
+        async with trio.open_nursery() as readers:
+            readers.start_soon(_collect, process.stdout, output)
+            readers.start_soon(_collect, process.stderr, output)
+            try:
+                code = (await process.wait()).returncode
+            except OrchestratorError as error:
+                failure = error  # raised here it would come out wrapped in two groups
+        watcher.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return f"exit {code}" if code else ""
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
 
 
 async def _collect(stream: trio.abc.ReceiveStream, output: bytearray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -175,6 +176,13 @@ def test_a_landing_that_died_is_finished_by_the_next(
     def die(*_: object) -> None:
         raise Killed
 
+    unlink = Path.unlink
+
+    def die_at_the_record(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "landing.json":
+            raise Killed
+        unlink(path, missing_ok)
+
     with monkeypatch.context() as patch:
         # A killed process leaves its lock behind.
         patch.setattr(delivery._IndexLock, "__exit__", lambda *_: None)
@@ -185,7 +193,7 @@ def test_a_landing_that_died_is_finished_by_the_next(
         elif step == "update-ref":
             patch.setattr(os, "replace", die)
         else:
-            patch.setattr(Path, "unlink", die)
+            patch.setattr(Path, "unlink", die_at_the_record)
         with pytest.raises(Killed):
             merge(repo, new)
     assert merge(repo, new) == new
@@ -193,3 +201,19 @@ def test_a_landing_that_died_is_finished_by_the_next(
     assert git(repo.checkout, "status", "--porcelain") == ""
     assert not (repo.git_dir / "index.lock").exists()
     assert len(git(repo.checkout, "reflog", "main").splitlines()) == 2
+
+
+def test_file_that_a_killed_landing_half_wrote_is_written_anew(repo: Repository) -> None:
+    new = tip(repo, {b"a": b"new and longer\n", b"fresh": b"fresh\n"})
+    plan = delivery.merge_plan(repo, new, "main", "Merge item", 1700000000)
+    (repo.checkout / "fresh").write_text("fre")
+    with pytest.raises(ConflictError):
+        delivery.land(repo, plan, {})
+    assert (repo.checkout / "fresh").read_text() == "fre"
+    note = {"target": plan.target, "old": plan.old, "new": plan.new}
+    (repo.state_dir / "landing.json").write_text(json.dumps(note))
+    (repo.checkout / "a").write_text("")
+    assert delivery.land(repo, plan, {}) == new
+    assert (repo.checkout / "fresh").read_text() == "fresh\n"
+    assert (repo.checkout / "a").read_text() == "new and longer\n"
+    assert git(repo.checkout, "status", "--porcelain") == ""

@@ -300,3 +300,54 @@ def test_a_name_that_is_no_ref_is_refused(name: str) -> None:
 
 def test_errors_are_of_the_one_tree() -> None:
     assert issubclass(RepositoryError, OrchestratorError)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for locks are short."""
+    monkeypatch.setattr(refs, "LOCK_PATIENCE", 1.0)
+
+
+def stale(repo: Repository, lock: str, text: str = "", *, noted: bool, age: float = 0.0) -> Path:
+    """Leave a lock on the item's branch, as a killed git does, with or without our note."""
+    ref = refs.branch_ref("item")
+    with pytest.raises(KeyboardInterrupt), refs._claim(repo.git, ref, repo.head):
+        raise KeyboardInterrupt
+    (note,) = (repo.git_dir / "orchestrator" / "moves").iterdir()
+    path = repo.git_dir / lock
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    at = note.stat().st_mtime_ns - int(age * 1e9)
+    os.utime(path, ns=(at, at))
+    if not noted:
+        note.unlink()
+    return path
+
+
+@pytest.mark.parametrize("lock", ["refs/heads/orchestrator/item.lock", "packed-refs.lock"])
+def test_lock_that_our_killed_git_left_is_moved_aside(
+    tmp_path: Path, impatient: None, lock: str
+) -> None:
+    repo = Repository.open(make_repository(tmp_path / "repo"))
+    path = stale(repo, lock, noted=True)
+    refs.clear_stale_locks(repo.git)
+    assert not path.exists()
+    assert len(list((repo.git_dir / "orchestrator" / "quarantine").iterdir())) == 1
+    refs.move_ref(repo.git, refs.branch_ref("item"), repo.head, None, "move")
+    refs.delete_ref(repo.git, refs.branch_ref("item"), repo.head)
+    assert not list((repo.git_dir / "orchestrator" / "moves").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "noted", "age"), [("", False, 0.0), ("", True, 5.0), ("something else\n", True, 0.0)]
+)
+def test_lock_that_is_not_provably_ours_stays(
+    tmp_path: Path, impatient: None, text: str, noted: bool, age: float
+) -> None:
+    repo = Repository.open(make_repository(tmp_path / "repo"))
+    path = stale(repo, "refs/heads/orchestrator/item.lock", text, noted=noted, age=age)
+    refs.clear_stale_locks(repo.git)
+    assert path.read_text() == text
+    with pytest.raises(ProcessError) as caught:
+        refs.move_ref(repo.git, refs.branch_ref("item"), repo.head, None, "move")
+    assert str(path) in (caught.value.fix or "")

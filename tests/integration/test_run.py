@@ -27,7 +27,7 @@ def scratch(tmp_path: Path) -> Generator[Scratch, None, None]:
     settings = f"file {os.fsencode(made.path / 'orchestrator.toml')!r}"
     after = fingerprint(made.path)
     assert {**after, settings: None} == {**before, settings: None}
-    assert alive_with(str(made.home / "worker.py")) == []
+    wait_for(lambda: not alive_with(str(made.home / "worker.py")))
 
 
 def test_change_is_driven_to_done_story_by_story(scratch: Scratch) -> None:
@@ -238,6 +238,19 @@ def test_what_verify_leaves_is_told_and_not_committed(scratch: Scratch) -> None:
     assert scratch.git("show", f"orchestrator/{CHANGE}:README.md") == "# Project\n"
 
 
+@pytest.mark.parametrize("when", ["baseline", "verify"])
+def test_one_request_ends_checks_after_its_grace(scratch: Scratch, when: str) -> None:
+    mark = Path(os.environ["HOME"]) / ".cache" / "checking"
+    scratch.configure(verify=[f"touch {mark}; sleep 300"])
+    more = ["--baseline", "skip"] if when == "verify" else []
+    engine = scratch.start("run", CHANGE, *more)
+    wait_for(mark.exists)
+    engine.send_signal(signal.SIGINT)
+    assert engine.wait(timeout=25) == 130
+    states = [entry["state"] for entry in scratch.attempts()]
+    assert states == (["interrupted"] if when == "verify" else [])
+
+
 def test_failing_baseline_starts_no_agent(scratch: Scratch) -> None:
     scratch.configure(verify=["echo broken project; exit 7"])
     scratch.worker("arrive()\n")
@@ -279,6 +292,19 @@ def test_finish_merges_into_the_checkout_it_came_from(tmp_path: Path) -> None:
     assert scratch.git("status", "--porcelain") == "?? mine.txt\n?? orchestrator.toml\n"
     assert "- [x] 2.1" in (scratch.path / f"openspec/changes/{CHANGE}/tasks.md").read_text()
     assert "orchestrator/" not in scratch.git("branch", "--list")
+
+
+def test_branch_that_a_person_has_checked_out_is_left_alone(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    assert scratch.orc("run", CHANGE).code == 0
+    scratch.git("worktree", "add", "-q", "../side", f"orchestrator/{CHANGE}")
+    again = scratch.orc("run", CHANGE)
+    assert again.code == 2
+    assert "side" in again.err
+    assert scratch.orc("finish", CHANGE, "--merge").code == 0
+    assert scratch.git("-C", "../side", "status", "--porcelain") == ""
+    assert f"orchestrator/{CHANGE}" in scratch.git("branch", "--list")
+    assert scratch.orc("finish", CHANGE, "--merge").code == 0
 
 
 def test_finish_that_conflicts_changes_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from . import objects
 from .objects import Change
 from .refs import move_ref
 from .repository import Repository
-from .runner import Git, split_z
+from .runner import Git, git_error, split_z
 from .scan import mode_of
 
 _RECORD = "landing.json"
@@ -85,7 +85,7 @@ def land(repo: Repository, plan: MergePlan, carried: Mapping[bytes, str | None])
       BusyError: when another git is at work in the checkout.
     """
     reason = plan.message.splitlines()[0] if plan.message else "merge"
-    holder = _checked_out_at(repo, plan.target)
+    holder = checked_out_at(repo, plan.target)
     if holder is None:
         if plan.new != plan.old:
             move_ref(repo.git, plan.target, plan.new, plan.old, reason)
@@ -115,11 +115,15 @@ def _land_here(
     git = repo.checkout_git
     index = repo.state_dir / "landing.index"
     real = repo.git_dir / "index"
+    Path(f"{index}.lock").unlink(missing_ok=True)
     if real.is_file():
         shutil.copy2(real, index)
+    _drop_half_written(repo, plan, record)
     start, entries = _starting_tree(repo, plan, carried, index)
     objects.put_entries(git, index, entries)
-    git.run("update-index", "-q", "--refresh", index=index, check=False)
+    refreshed = git.run("update-index", "-q", "--refresh", index=index, check=False)
+    if refreshed.returncode > 1:  # 1 says only that something differs
+        raise git_error(["git", "update-index"], refreshed)
     record.write_text(json.dumps({"target": plan.target, "old": plan.old, "new": plan.new}))
     moved = git.run("read-tree", "-m", "-u", start, plan.new, index=index, check=False)
     if moved.returncode != 0:
@@ -138,6 +142,26 @@ def _land_here(
         raise
     os.replace(index, real)
     record.unlink()
+
+
+def _drop_half_written(repo: Repository, plan: MergePlan, record: Path) -> None:
+    """Remove the files that a killed landing of the same plan began to write, and no others.
+
+    Such a file holds the beginning of what is to be landed, and the note of that landing is there.
+    """
+    try:
+        began = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return
+    if began != {"target": plan.target, "old": plan.old, "new": plan.new}:
+        return
+    for change in objects.diff_changes(repo.git, plan.old, plan.new):
+        path = repo.checkout / os.fsdecode(change.path)
+        if change.status == b"D" or path.is_symlink() or not path.is_file():
+            continue
+        here, whole = path.read_bytes(), objects.blob(repo.git, change.new) or b""
+        if here != whole and whole.startswith(here):
+            path.unlink()
 
 
 def _starting_tree(
@@ -210,7 +234,8 @@ def _staged(git: Git, index: Path) -> dict[bytes, str]:
     return found
 
 
-def _checked_out_at(repo: Repository, ref: str) -> Path | None:
+def checked_out_at(repo: Repository, ref: str) -> Path | None:
+    """Return the work tree that has a branch checked out, or None."""
     listed = repo.git.run("worktree", "list", "--porcelain", "-z").stdout
     place = None
     for line in listed.split(b"\0"):

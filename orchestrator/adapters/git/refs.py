@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.errors import BranchTakenError, ConflictError, UsageError
 
-from .runner import Git, GitError
+from .runner import Git, git_error
 
 BRANCHES = "refs/heads/orchestrator/"
 ATTEMPTS = "refs/orchestrator/attempts/"
@@ -114,10 +118,11 @@ def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> Non
     """
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
-        done = git.run(
-            "update-ref", "--create-reflog", "-m", message, "--end-of-options",
-            ref, new, old or "0" * len(new), check=False,
-        )  # fmt: skip
+        with _claim(git, ref, new):
+            done = git.run(
+                "update-ref", "--create-reflog", "-m", message, "--end-of-options",
+                ref, new, old or "0" * len(new), check=False,
+            )  # fmt: skip
         if done.returncode == 0:
             return
         now = git.run("rev-parse", "--verify", "-q", ref, check=False).stdout.decode().strip()
@@ -130,15 +135,12 @@ def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> Non
                 fix="look at what moved it, then run again",
             )
         _refuse_taken(git, ref)
-        locked = b".lock': File exists" in done.stderr
-        if not locked:
+        if b".lock': File exists" not in done.stderr:
             break
-        if time.monotonic() >= deadline and not _quarantine(git, ref):
+        if time.monotonic() >= deadline and not _clear_own_namespace(git, ref):
             break
         time.sleep(0.1)
-    raise GitError(
-        ["git", "update-ref", ref], done.returncode, done.stderr.decode(errors="replace")
-    )
+    raise git_error(["git", "update-ref", ref], done)
 
 
 def delete_ref(git: Git, ref: str, old: str) -> None:
@@ -147,7 +149,83 @@ def delete_ref(git: Git, ref: str, old: str) -> None:
     Raises:
       ProcessError: when it moved, or another git holds its lock; it is still there then.
     """
-    git.run("update-ref", "-d", "--end-of-options", ref, old)
+    with _claim(git, ref, ""):
+        git.run("update-ref", "-d", "--end-of-options", ref, old)
+
+
+def clear_stale_locks(git: Git) -> None:
+    """Move aside what a git of ours that was killed left locked. Call it under the engine's lock.
+
+    A lock is ours when the note that is written before each move is still there, the lock is as
+    young as the note, and it holds nothing or the beginning of what was to be written.
+    """
+    for note in sorted(_notes(git).glob("*.json")):
+        _settle_claim(git, note)
+
+
+@contextmanager
+def _claim(git: Git, ref: str, new: str) -> Generator[None, None, None]:
+    """Note which ref is moved for as long as the block lasts; killed, the note stays."""
+    directory = _notes(git)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note = directory / f"{hashlib.sha256(ref.encode()).hexdigest()[:16]}.json"
+    if note.exists():
+        _settle_claim(git, note)
+    note.write_text(json.dumps({"ref": ref, "new": new}))
+    yield
+    note.unlink(missing_ok=True)
+
+
+def _settle_claim(git: Git, note: Path) -> None:
+    try:
+        claim = json.loads(note.read_text())
+        ref, new, at = str(claim["ref"]), str(claim["new"]), note.stat().st_mtime_ns
+    except (OSError, ValueError, KeyError, TypeError):
+        note.unlink(missing_ok=True)
+        return
+    shared = git.git_dir
+    if shared.parent.name == "worktrees":
+        shared = shared.parent.parent
+    locks = [shared / f"{ref}.lock", shared / "packed-refs.lock", git.git_dir / "HEAD.lock"]
+    # The git that was killed may have left one behind that still ends by itself.
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for lock in locks:
+        if _is_ours(lock, at, new):
+            _move_aside(shared, lock)
+    note.unlink(missing_ok=True)
+
+
+def _clear_own_namespace(git: Git, ref: str) -> bool:
+    """Move aside a lock on a ref that nobody but the product ever moves."""
+    lock = git.git_dir / f"{ref}.lock"
+    if not ref.startswith("refs/orchestrator/") or not lock.exists():
+        return False
+    _move_aside(git.git_dir, lock)
+    return True
+
+
+def _move_aside(shared: Path, lock: Path) -> None:
+    aside = shared / "orchestrator" / "quarantine"
+    aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        os.rename(lock, aside / f"{time.time_ns()}-{lock.name}")
+
+
+def _is_ours(lock: Path, at: int, new: str) -> bool:
+    try:
+        young = 0 <= lock.stat().st_mtime_ns - at <= LOCK_PATIENCE * 1e9
+        # The list of packed refs is written whole: only when its lock was made says whose it is.
+        return young and (
+            lock.name == "packed-refs.lock" or f"{new}\n".startswith(lock.read_text())
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _notes(git: Git) -> Path:
+    return git.git_dir / "orchestrator" / "moves"
 
 
 def _refuse_taken(git: Git, ref: str) -> None:
@@ -160,20 +238,6 @@ def _refuse_taken(git: Git, ref: str) -> None:
             where=blocker,
             fix="rename it: git branch -m orchestrator other-name",
         )
-
-
-def _quarantine(git: Git, ref: str) -> bool:
-    """Move aside a lock that a killed git left on a ref that only the product moves."""
-    if not ref.startswith("refs/orchestrator/"):
-        return False
-    lock = git.git_dir / f"{ref}.lock"
-    aside = git.git_dir / "orchestrator" / "quarantine"
-    aside.mkdir(parents=True, exist_ok=True)
-    try:
-        os.rename(lock, aside / f"{time.time_ns()}-{Path(ref).name}.lock")
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _checked(name: str) -> str:

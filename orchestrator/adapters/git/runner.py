@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -71,6 +72,15 @@ _DRIVERS = {
 }
 
 
+def git_error(argv: Sequence[str], done: Completed) -> GitError:
+    """Return the error of a failed command; one about a lock says which file it is."""
+    error = GitError(argv, done.returncode, done.stderr.decode(errors="replace"))
+    lock = re.search(r"Unable to create '(.+\.lock)'", error.stderr)
+    if lock is not None:
+        error.fix = f"if no git runs in this repository, remove {lock[1]}"
+    return error
+
+
 class Git(NamedTuple):
     """Runs git on one repository with nothing of its configuration executed.
 
@@ -123,9 +133,7 @@ class Git(NamedTuple):
         cwd = tree if tree is not None and self.git_dir.is_relative_to(tree) else self.git_dir
         done = run(argv, cwd=cwd, env=environment, stdin=stdin, deadline=self.deadline)
         if check and done.returncode != 0:
-            raise GitError(
-                ["git", *argv[3:]], done.returncode, done.stderr.decode(errors="replace")
-            )
+            raise git_error(["git", *argv[3:]], done)
         return done
 
     def text(self, *args: str | bytes | Path, index: Path | None = None) -> str:

@@ -39,6 +39,8 @@ class Scan:
 
 def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
     """Make ``target`` the index of a tree or commit, with what ``seed`` knows of the same files."""
+    # The index is private to whoever holds the workspace: a lock on it is of a git that was killed.
+    Path(f"{target}.lock").unlink(missing_ok=True)
     if seed.is_file():
         shutil.copy2(seed, target)
         # With -m git refuses a tree that differs where the work tree does, and every file would

@@ -55,11 +55,13 @@ def create(repo: Repository, item: str, commit: str, home: Path) -> Workspace:
             where=str(place.path),
             fix="move it away",
         )
-    place.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+    for directory in (home.parent, home, place.directory.parent, place.directory):
+        directory.mkdir(parents=True, mode=0o700, exist_ok=True)
     building = place.path.with_name(place.path.name + ".tmp")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700)
-    place.index.unlink(missing_ok=True)
+    for left in (place.index, place.index.with_name(f"{place.index.name}.lock")):
+        left.unlink(missing_ok=True)
     git = repo.git.at(building)
     git.run("read-tree", "-m", "-u", commit, index=place.index)
     rebuild_git_dir(repo, attrs.evolve(place, path=building), commit)

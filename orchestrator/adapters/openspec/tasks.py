@@ -24,8 +24,11 @@ _TASK = re.compile(
 )
 _SECTION = re.compile(r" {0,3}##[ \t]++(.*)")
 _CLOSING_HASHES = re.compile(r"(?:^|[ \t])#+[ \t]*$")
-_STORY_NUMBER = re.compile(r"(\d++(?:\.\d++)*+)(?:[.):]\s*|\s+[-–—:]\s*|\s+|$)(.*)")  # noqa: RUF001
-_TASK_NUMBER = re.compile(r"(\d++(?:\.\d++)++[a-z]?|\d++(?=[.):]))[.):]?(?:\s+|$)(.*)", re.DOTALL)
+# Not possessive round a group: Python 3.11.2, Debian 12's, matches that wrongly.
+_STORY_NUMBER = re.compile(r"(\d+(?:\.\d+)*)(?!\d|\.\d)(?:[.):]\s*|\s+[-–—:]\s*|\s+|$)(.*)")  # noqa: RUF001
+_TASK_NUMBER = re.compile(
+    r"(\d+(?:\.\d+)+(?!\d|\.\d)[a-z]?|\d++(?=[.):]))[.):]?(?:\s+|$)(.*)", re.DOTALL
+)
 
 
 @attrs.frozen(kw_only=True)
