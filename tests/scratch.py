@@ -62,10 +62,11 @@ class Ran:
 
 @attrs.define
 class Scratch:
-    """A repository of a user, below a directory of its own."""
+    """A repository of a user, below a directory of its own. ``prefix`` starts its commands."""
 
     home: Path
     path: Path
+    prefix: list[str] = attrs.field(factory=list)
 
     def git(self, *arguments: str) -> str:
         """Run git as the user would."""
@@ -88,7 +89,7 @@ class Scratch:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the argv of the real command line."""
-        return [sys.executable, "-m", "orchestrator", *arguments]
+        return [*self.prefix, sys.executable, "-m", "orchestrator", *arguments]
 
     def orc(
         self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60

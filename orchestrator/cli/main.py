@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print_error(_from_system(error), as_json=False)
+        print_error(_from_system(error), as_json=arguments.json)
         return 1
 
 
@@ -93,7 +93,7 @@ def _from_group(group: BaseExceptionGroup[BaseException], *, as_json: bool) -> i
     if rest is not None:
         raise rest
     if system is not None:
-        print_error(_from_system(next(_leaves(system))), as_json=False)
+        print_error(_from_system(next(_leaves(system))), as_json=as_json)
         return 1
     return 130 if stops is not None else 1
 

@@ -151,13 +151,19 @@ class PlainLines:
         return coloured(text, colour, self.stream)
 
 
-def summary(event: RunEnded) -> str:
-    """Return the closing line of a run, with what to do next."""
+def summary(event: RunEnded, *, delivering: bool) -> str:
+    """Return the closing line of a run, with what to do next.
+
+    Args:
+      delivering: whether the result is merged right after.
+    """
     spent = f", ${event.cost:.2f}" if event.cost else ""
     attempts = f"{event.attempts} attempt{'s' if event.attempts != 1 else ''}"
     kind = "verified" if event.verified else "unverified"
     head = f"{event.state} {event.done}/{event.stories} {kind}, {attempts}{spent}"
     match event.state:
+        case "done" if delivering:
+            return head
         case "done":
             return (
                 f"{head}, your checkout untouched.  "

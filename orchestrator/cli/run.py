@@ -64,9 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
             item=plan.item,
             how="merge",
             verify=plan.config.execution.verify,
+            command_timeout=arguments.command_timeout,
+            attempt_timeout=arguments.attempt_timeout,
         )
         done = trio.run(partial(finish_item, deliver, signals=True))
-        print(done.text, file=sys.stderr)
+        if arguments.json:
+            print_json({"event": "delivered", "item": plan.item, "commit": done.commit})
+        else:
+            print(done.text)
     return _EXIT_CODES[outcome.state]
 
 
@@ -74,7 +79,10 @@ async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -
     shown: Sink = (
         JsonLines(Quiet(sys.stdout))
         if arguments.json
-        else _Person(PlainLines(Quiet(sys.stderr), verbose=not arguments.quiet))
+        else _Person(
+            PlainLines(Quiet(sys.stderr), verbose=not arguments.quiet),
+            delivering=plan.config.execution.finish == "merge",
+        )
     )
     sinks = {"person": shown, "log": _EventsLog(plan.repo.state_dir)}
     return await run_change(plan, options, sinks=sinks, signals=True, on_force=_die)
@@ -83,8 +91,9 @@ async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -
 class _Person:
     """Lines on stderr while it runs, the closing line on stdout."""
 
-    def __init__(self, lines: PlainLines) -> None:
+    def __init__(self, lines: PlainLines, *, delivering: bool) -> None:
         self._lines = lines
+        self._delivering = delivering
         self._result = Quiet(sys.stdout)
 
     async def emit(self, batch: Sequence[Event]) -> None:
@@ -92,11 +101,11 @@ class _Person:
         await self._lines.emit(batch)
         for event in batch:
             if isinstance(event, RunEnded):
-                await write_slowly(self._result, summary(event) + "\n")
+                await write_slowly(self._result, summary(event, delivering=self._delivering) + "\n")
 
 
 class _EventsLog:
-    """Appends every event to the run's log file, which `status` shows elsewhere."""
+    """Appends facts and progress to the run's log file, which `status` shows elsewhere."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
@@ -105,7 +114,7 @@ class _EventsLog:
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Append the batch."""
-        await trio.to_thread.run_sync(self._append, batch)
+        await trio.to_thread.run_sync(self._append, batch, abandon_on_cancel=True)
 
     def _append(self, batch: Sequence[Event]) -> None:
         for event in batch:

@@ -19,7 +19,7 @@ from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.agent import choose_agent
 from orchestrator.run.environment import child_environment, interpreters_into, withheld
-from orchestrator.run.lock import is_running
+from orchestrator.run.lock import running_item
 from orchestrator.run.target import spec_root
 from orchestrator.text import one_line
 
@@ -150,7 +150,11 @@ def _locks(repo: Repository) -> str:
             "a `finish --merge` was interrupted while it changed this checkout",
             fix="orc finish ITEM --merge again: it completes what was begun",
         )
-    return "an engine runs on this repository" if is_running(repo.state_dir) else "none held"
+    return (
+        f"an engine runs {item}"
+        if (item := running_item(repo.state_dir)) is not None
+        else "none held"
+    )
 
 
 def _environment(repo: Repository) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.adapters.git.discover import discover, state_dir
 from orchestrator.adapters.git.runner import Git
 from orchestrator.errors import UsageError
-from orchestrator.run.lock import is_running
+from orchestrator.run.lock import running_item
 from orchestrator.run.paths import attempt_log, events_log, tail_files
 from orchestrator.run.state import ItemState, read_items
 from orchestrator.text import clean, one_line
@@ -24,7 +24,7 @@ _TAIL = 64 << 10
 def status(arguments: argparse.Namespace) -> int:
     """Print every item with its state, or one item with what its worker does."""
     git, state = _open(arguments)
-    running = is_running(state)
+    running = running_item(state)
     items = read_items(git, running=running)
     if arguments.item is not None:
         items = tuple(item for item in items if item.id == arguments.item)
@@ -34,7 +34,7 @@ def status(arguments: argparse.Namespace) -> int:
         print_json(
             {
                 "items": [_document(item) for item in items],
-                "run": {"running": running},
+                "run": {"running": running is not None, "item": running},
             }
         )
         return 0
@@ -53,7 +53,7 @@ def status(arguments: argparse.Namespace) -> int:
 def logs(arguments: argparse.Namespace) -> int:
     """Print the output of an attempt, by default of the newest, without control sequences."""
     git, state = _open(arguments)
-    items = read_items(git, running=False)
+    items = read_items(git, running=None)
     known = {attempt.id: attempt for item in items for attempt in item.attempts}
     if not known:
         raise UsageError("no attempt has been made here yet", fix="orc run CHANGE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from .paths import tail_files
@@ -29,8 +30,11 @@ class AttemptLog:
         self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Append ``data``."""
-        data = data[-self._quarter :]
+        """Append ``data``; what a full disk does not take is lost, and the work goes on."""
+        with suppress(OSError):
+            self._write(data[-self._quarter :])
+
+    def _write(self, data: bytes) -> None:
         if len(data) > self._room:
             self._file.close()
             older, newer = tail_files(self._path)

@@ -50,6 +50,7 @@ async def run_change(
 
     return await run_engine(
         plan.repo,
+        plan.item,
         work,
         command_timeout=plan.config.execution.command_timeout,
         sinks=sinks,

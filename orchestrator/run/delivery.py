@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import attrs
@@ -93,10 +92,12 @@ def delivered(repo: Repository, item: str) -> RunRecord | None:
     run = ledger.read_run(repo, item)
     if run is None or run.state is not RunState.DELIVERED:
         return None
-    tip = ledger.branch_tip(repo, item)
-    if tip is None or objects.is_ancestor(repo.git, tip, run.reason.split()[-1]):
-        return run if not merging.unfinished_landing(repo) else None
-    return None
+    if merging.unfinished_landing(repo):
+        return None
+    tip, ref = ledger.branch_tip(repo, item), refs.branch_ref(item)
+    kept = tip is not None and merging.checked_out_at(repo, ref) is not None
+    arrived = tip is None or objects.is_ancestor(repo.git, tip, run.reason.split()[-1])
+    return run if arrived and (tip is None or kept) else None
 
 
 def plan_merge(repo: Repository, item: str) -> MergeReady:
@@ -119,9 +120,7 @@ def plan_merge(repo: Repository, item: str) -> MergeReady:
             f"{item} started from a detached HEAD: there is no branch to merge into",
             fix=f"git merge orchestrator/{item} where you want it",
         )
-    plan = merging.merge_plan(
-        repo, tip, run.target, f"Merge {item} (orchestrator/{item})", int(time.time())
-    )
+    plan = merging.merge_plan(repo, tip, run.target, f"Merge {item} (orchestrator/{item})")
     branch = refs.branch_ref(item)
     trailers = refs.read_refs(repo.git, branch)[branch].trailers
     checked = trailers.get("Orchestrator-Verified") == "yes" and plan.new == tip
@@ -142,9 +141,13 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
         for change in objects.diff_changes(repo.git, run.base, run.start)
     }
     with claim_workspace(workspace.place_of(repo.workspace_home(), item)):
+        if not objects.is_ancestor(repo.git, tip, plan.new):
+            raise ConflictError(
+                f"branch orchestrator/{item} moved since the merge was worked out",
+                where=refs.branch_ref(item),
+                fix="nothing was merged; finish it again",
+            )
         commit = merging.land(repo, plan, carried)
-        if not objects.is_ancestor(repo.git, tip, commit):
-            raise ConflictError(f"{item} did not arrive in {run.target}", where=run.target)
         where = f"{run.target.removeprefix('refs/heads/')} at {commit}"
         ledger.record_run(repo, attrs.evolve(run, state=RunState.DELIVERED, reason=where))
         place = workspace.open_existing(repo, item, repo.workspace_home())

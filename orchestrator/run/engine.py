@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -40,6 +41,7 @@ class _Ended(Generic[T]):
 
 async def run_engine(
     repo: Repository,
+    item: str,
     work: Callable[[Orchestrator], Awaitable[T]],
     *,
     command_timeout: float,
@@ -50,6 +52,7 @@ async def run_engine(
     """Own the repository, open an orchestrator with every plugin, and do ``work`` in it.
 
     Args:
+      item: what the work is about; others see it as the one that runs.
       command_timeout: seconds one git command may take; a sequence of them may take 20 times that.
       sinks, signals, on_force: see `open_orchestrator`.
 
@@ -64,7 +67,9 @@ async def run_engine(
     )
     plugins: list[Plugin] = [handlers.plugin, *load_plugins()]
     ended: _Ended[T] = _Ended()
-    with engine_lock(repo.state_dir):
+    with ExitStack() as stack:
+        lock = engine_lock(repo.state_dir, item)
+        await trio.to_thread.run_sync(stack.enter_context, lock)
         async with open_orchestrator(
             plugins=plugins,
             services={Repository: repo, GitThreads: threads},

@@ -13,7 +13,6 @@ from orchestrator.config import FILE_NAME, Config, load_config
 from orchestrator.errors import ConflictError, StoppedError
 from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
-from orchestrator.work.states import RunState
 
 from . import delivery
 from .commands import LandMerge, PlanMerge, PrepareMerge, RemoveWorkspace
@@ -25,7 +24,7 @@ from .verify import run_checks
 
 @attrs.frozen(kw_only=True)
 class FinishOptions:
-    """What a person asked `finish` for; ``verify`` and the timeout None mean: as configured."""
+    """What a person asked `finish` for; ``verify`` and the timeouts None mean: as configured."""
 
     directory: Path
     config_file: Path | None
@@ -33,6 +32,7 @@ class FinishOptions:
     how: str
     verify: tuple[str, ...] | None = None
     command_timeout: str | None = None
+    attempt_timeout: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -56,13 +56,18 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,
         environ=os.environ,
-        overrides={"execution": {"command_timeout": options.command_timeout}},
+        overrides={
+            "execution": {
+                "command_timeout": options.command_timeout,
+                "attempt_timeout": options.attempt_timeout,
+            }
+        },
         required=options.config_file is not None,
     )
     repo = repo.within(config.execution.command_timeout)
     item = await trio.to_thread.run_sync(delivery.item_named, repo, options.item)
     run = await trio.to_thread.run_sync(delivery.delivered, repo, item)
-    if run is not None and run.state is RunState.DELIVERED:
+    if run is not None:
         return Finished(commit=run.reason.split()[-1], text=f"already delivered: {run.reason}")
     if options.how == "keep":
         _, tip = await trio.to_thread.run_sync(delivery.require_run, repo, item)
@@ -79,7 +84,7 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
         return Finished(commit=commit, text=f"{target} is at {commit[:7]} ({checked})")
 
     return await run_engine(
-        repo, work, command_timeout=config.execution.command_timeout, signals=signals
+        repo, item, work, command_timeout=config.execution.command_timeout, signals=signals
     )
 
 

@@ -22,7 +22,7 @@ from orchestrator.work.records import (
     run_from_json,
     to_json,
 )
-from orchestrator.work.states import PHASE as PHASE
+from orchestrator.work.states import PHASE
 
 
 def read_run(repo: Repository, item: str) -> RunRecord | None:

@@ -17,8 +17,8 @@ _PATIENCE = 0.5
 
 
 @contextmanager
-def engine_lock(state_dir: Path) -> Generator[None, None, None]:
-    """Own the repository for as long as the block lasts.
+def engine_lock(state_dir: Path, item: str) -> Generator[None, None, None]:
+    """Own the repository for as long as the block lasts, for the sake of ``item``.
 
     The kernel drops the lock when the process ends, however it ends. A lock file that was
     deleted and made anew is noticed by its inode (reliability E23).
@@ -30,7 +30,7 @@ def engine_lock(state_dir: Path) -> Generator[None, None, None]:
     try:
         descriptor = acquire(path, _PATIENCE)
     except BlockingIOError:
-        owner = path.read_text(errors="replace")[:32].strip() or "unknown"
+        owner = (path.read_text(errors="replace")[:32].split() or ["unknown"])[0]
         raise BusyError(
             f"another orchestrator works on this repository (process {owner})",
             where=str(path),
@@ -38,25 +38,26 @@ def engine_lock(state_dir: Path) -> Generator[None, None, None]:
         ) from None
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {item}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def is_running(state_dir: Path) -> bool:
-    """Tell whether some process owns the repository, without taking the lock."""
+def running_item(state_dir: Path) -> str | None:
+    """Return what the engine that owns the repository works on, None when none does."""
     try:
         descriptor = os.open(state_dir / _NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        words = os.pread(descriptor, 256, 0).decode(errors="replace").split()
+        return words[1] if len(words) > 1 else ""
     finally:
         os.close(descriptor)
-    return False
+    return None
 
 
 def acquire(path: Path, patience: float) -> int:

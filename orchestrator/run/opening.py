@@ -191,13 +191,14 @@ def _carry_edits(
     if not changes:
         return run, tip
     on_branch = {c.path: c.new for c in objects.diff_changes(repo.git, run.seen, tip)}
-    edits: dict[bytes, bytes | Path | None] = {}
+    edits: dict[bytes, bytes | tuple[bytes, bytes] | Path | None] = {}
     for change in changes:
         ours = on_branch.get(change.path, change.old)
         if ours == change.new:
             continue
         if ours == change.old:
-            edits[change.path] = objects.blob(repo.git, change.new)
+            content = objects.blob(repo.git, change.new)
+            edits[change.path] = None if content is None else (change.new_mode, content)
             continue
         merged = objects.merge_blobs(repo.git, ours, change.old, change.new)
         if merged is None:
@@ -207,7 +208,7 @@ def _carry_edits(
                 where=refs.branch_ref(run.item),
                 fix=f"make your file agree with the branch's (orc diff {run.item}), then run again",
             )
-        edits[change.path] = merged
+        edits[change.path] = (change.new_mode, merged)
     if edits:
         tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, tip), edits)
         message = f"{run.item}: carry the changed spec\n\nOrchestrator-Item: {run.item}\n"

@@ -59,11 +59,11 @@ class ItemState(NamedTuple):
         return sum(attempt.cost for attempt in self.attempts)
 
 
-def read_items(git: Git, *, running: bool) -> tuple[ItemState, ...]:
+def read_items(git: Git, *, running: str | None) -> tuple[ItemState, ...]:
     """Read every item that ever ran here; what is no record of ours is left out.
 
     Args:
-      running: whether an engine owns the repository; an open run is interrupted otherwise.
+      running: the item that an engine works on; any other open run is interrupted.
     """
     found = refs.read_refs(git, refs.RUNS, refs.ATTEMPTS, refs.BRANCHES)
     attempts = [
@@ -98,7 +98,7 @@ def _attempt(body: str) -> AttemptSummary | None:
 
 
 def _item(
-    body: str, attempts: list[AttemptSummary], known: Container[str], *, running: bool
+    body: str, attempts: list[AttemptSummary], known: Container[str], *, running: str | None
 ) -> ItemState | None:
     try:
         run = first_object(body)
@@ -106,10 +106,11 @@ def _item(
         mine = tuple(attempt for attempt in attempts if attempt.item == run["item"])
         active = [a for a in mine if a.run == run["id"] and a.state is AttemptState.STARTED]
         is_open = state is RunState.OPEN
-        current = active[-1] if active and is_open and running else None
+        runs = is_open and running == run["item"]
+        current = active[-1] if active and runs else None
         status = state.value
         if is_open:
-            status = "in progress" if running else "interrupted"
+            status = "in progress" if runs else "interrupted"
         branch = refs.branch_ref(run["item"])
         return ItemState(
             id=run["item"],

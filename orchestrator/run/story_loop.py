@@ -73,7 +73,8 @@ class StoryLoop:
         try:
             return await self._run()
         except BaseException as error:
-            if _is_cancellation(error) and self._change is not None:
+            stopped = _is_cancellation(error) or isinstance(error, StoppedError)
+            if stopped and self._change is not None:
                 self._tell_end(self._outcome(self._change, "stopped", "cancelled on request"))
             raise
 
@@ -114,8 +115,8 @@ class StoryLoop:
         """Run set-up once per workspace, and the baseline before the first checkpoint."""
         settings, opened = self.runner.settings, self.runner.opened
         mark = opened.workspace.directory / "setup.json"
-        place = opened.workspace.path.stat()
-        current = json.dumps([place.st_dev, place.st_ino, settings.setup])
+        made = (opened.workspace.directory / "marker.json").read_text()
+        current = json.dumps([made, settings.setup])
         commands: tuple[str, ...] = ()
         if settings.setup and (not mark.exists() or mark.read_text() != current):
             commands = settings.setup
@@ -187,9 +188,9 @@ class StoryLoop:
                 return await self._keep_good(change, step, attempt, judged, seconds)
             except ConflictError as error:
                 # A person committed to the branch meanwhile: what was checked does not fit on it
-                # any more. The next try starts from that commit.
+                # any more. The next try starts from that commit; such losses are bounded too.
                 judged = attrs.evolve(
-                    judged, state=AttemptState.INTERRUPTED, reason=one_line(error.message, 400)
+                    judged, state=AttemptState.LOST, reason=one_line(error.message, 400)
                 )
         return await self._keep_failed(change, step, attempt, judged, seconds)
 

@@ -11,7 +11,7 @@ PHASE = "build"
 
 
 class AttemptState(enum.Enum):
-    """Where an attempt is. Only FAILED uses up the allowance of its story."""
+    """Where an attempt is. FAILED uses up the allowance of its story; LOST has one of its own."""
 
     STARTED = "started"
     VERIFIED = "verified"

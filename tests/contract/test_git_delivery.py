@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.git import delivery, objects
+from orchestrator.adapters.git import delivery, objects, refs
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.errors import BusyError, ConflictError
+from orchestrator.errors import BusyError, ConflictError, ProcessError
 from tests.gitrepo import commit_files, fingerprint, git, make_repository
 
 pytestmark = pytest.mark.processes
@@ -32,7 +32,7 @@ def tip(repo: Repository, files: dict[bytes, bytes | Path | None], parent: str =
 
 
 def merge(repo: Repository, new: str, carried: dict[bytes, str | None] | None = None) -> str:
-    plan = delivery.merge_plan(repo, new, "main", "Merge item", 1700000000)
+    plan = delivery.merge_plan(repo, new, "refs/heads/main", "Merge item")
     return delivery.land(repo, plan, carried or {})
 
 
@@ -50,7 +50,7 @@ def test_a_fast_forward_brings_the_checkout_along(repo: Repository) -> None:
 def test_both_sides_are_merged(repo: Repository) -> None:
     new = tip(repo, {b"a": b"new\n"})
     theirs = commit_files(repo.checkout, {"b": "theirs\n"}, "Theirs")
-    plan = delivery.merge_plan(repo, new, "main", "Merge item", 1700000000)
+    plan = delivery.merge_plan(repo, new, "refs/heads/main", "Merge item")
     assert git(repo.checkout, "rev-parse", "main") == theirs
     assert delivery.land(repo, plan, {}) == plan.new
     assert objects.parents_of(repo.git, plan.new) == (theirs, new)
@@ -147,7 +147,7 @@ def test_a_carried_file_that_was_edited_since_is_a_conflict(repo: Repository) ->
 
 
 def test_a_target_that_moved_since_the_plan_is_not_overwritten(repo: Repository) -> None:
-    plan = delivery.merge_plan(repo, tip(repo, {b"a": b"new\n"}), "main", "Merge", 1)
+    plan = delivery.merge_plan(repo, tip(repo, {b"a": b"new\n"}), "refs/heads/main", "Merge")
     theirs = commit_files(repo.checkout, {"b": "theirs\n"}, "Theirs")
     with pytest.raises(ConflictError):
         delivery.land(repo, plan, {})
@@ -205,7 +205,7 @@ def test_a_landing_that_died_is_finished_by_the_next(
 
 def test_file_that_a_killed_landing_half_wrote_is_written_anew(repo: Repository) -> None:
     new = tip(repo, {b"a": b"new and longer\n", b"fresh": b"fresh\n"})
-    plan = delivery.merge_plan(repo, new, "main", "Merge item", 1700000000)
+    plan = delivery.merge_plan(repo, new, "refs/heads/main", "Merge item")
     (repo.checkout / "fresh").write_text("fre")
     with pytest.raises(ConflictError):
         delivery.land(repo, plan, {})
@@ -217,3 +217,34 @@ def test_file_that_a_killed_landing_half_wrote_is_written_anew(repo: Repository)
     assert (repo.checkout / "fresh").read_text() == "fresh\n"
     assert (repo.checkout / "a").read_text() == "new and longer\n"
     assert git(repo.checkout, "status", "--porcelain") == ""
+
+
+def test_merge_is_worked_out_as_the_same_commit_again(repo: Repository) -> None:
+    new = tip(repo, {b"a": b"new\n"})
+    commit_files(repo.checkout, {"b": "theirs\n"}, "Theirs")
+    plans = [delivery.merge_plan(repo, new, "refs/heads/main", "Merge item") for _ in range(2)]
+    assert plans[0].new == plans[1].new != new
+
+
+def test_target_that_stays_locked_takes_the_checkout_back(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refs, "LOCK_PATIENCE", 1.0)
+    new = tip(repo, {b"a": b"new\n", b"fresh": b"fresh\n"})
+    lock = repo.git_dir / "refs" / "heads" / "main.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    before = fingerprint(repo.checkout)
+    with pytest.raises(ProcessError):
+        merge(repo, new)
+    after = fingerprint(repo.checkout)
+    assert {name: content for name, (content, *_) in _files(before).items()} == {
+        name: content for name, (content, *_) in _files(after).items()
+    }
+    assert git(repo.checkout, "status", "--porcelain") == ""
+    lock.unlink()
+    assert merge(repo, new) == new
+
+
+def _files(found: dict[str, object]) -> dict[str, tuple[object, ...]]:
+    return {name: value for name, value in found.items() if isinstance(value, tuple)}

@@ -113,6 +113,16 @@ def test_spec_changed_after_a_checkpoint_is_carried_and_merged(repo: Repository)
     assert open_(repo, **changed).tip == again.tip
 
 
+def test_modes_of_changed_spec_files_are_carried(repo: Repository) -> None:
+    script = write(repo, "script", "one\n")
+    opened = open_(repo, script=script)
+    work(repo, opened)
+    script.write_text("two\n")
+    script.chmod(0o755)
+    tip = open_(repo, script=script).tip
+    assert git(repo.checkout, "ls-tree", tip, "spec/script").startswith("100755")
+
+
 def test_spec_changed_on_both_sides_stops_and_changes_nothing(repo: Repository) -> None:
     opened = open_(repo, tasks=write(repo, "tasks", "[ ] one\n"))
     (opened.workspace.path / "spec" / "tasks").write_text("[x] one\n")

@@ -32,7 +32,7 @@ def open_(repo: Repository) -> opening.OpenedRun:
     return opening.open_run(repo, "item", SPEC, 100)
 
 
-def only(repo: Repository, *, running: bool) -> ItemState:
+def only(repo: Repository, *, running: str | None) -> ItemState:
     (item,) = read_items(repo.git, running=running)
     return item
 
@@ -42,7 +42,7 @@ def test_running_attempt_is_shown_while_an_engine_runs_and_interrupted_after(
 ) -> None:
     opened = open_(repo)
     attempt = ledger.begin_attempt(repo, opened.run, "1.2", 1, opened.tip, 200)
-    item = only(repo, running=True)
+    item = only(repo, running="item")
     assert (item.id, item.title, item.status, item.run) == (
         "item",
         "Title",
@@ -51,7 +51,7 @@ def test_running_attempt_is_shown_while_an_engine_runs_and_interrupted_after(
     )
     assert (item.phase, item.story, item.attempt) == ("build", "1.2", attempt.id)
     assert item.branch == "orchestrator/item"
-    item = only(repo, running=False)
+    item = only(repo, running=None)
     assert (item.status, item.phase, item.story, item.attempt) == ("interrupted", None, None, None)
 
 
@@ -61,7 +61,7 @@ def test_attempts_are_in_order_with_their_cost(repo: Repository) -> None:
         attempt = ledger.begin_attempt(repo, opened.run, "1", number, opened.tip, 200)
         failed = attrs.evolve(attempt, state=AttemptState.FAILED, usage=Usage(cost=0.25))
         ledger.keep_attempt(repo, failed, opened.workspace, opened.tip, 201)
-    item = only(repo, running=False)
+    item = only(repo, running=None)
     assert [attempt.number for attempt in item.attempts] == [1, 2]
     assert {attempt.state for attempt in item.attempts} == {AttemptState.FAILED}
     assert item.cost == 0.5
@@ -72,7 +72,7 @@ def test_ended_run_tells_why(repo: Repository, state: RunState) -> None:
     opened = open_(repo)
     ledger.record_run(repo, attrs.evolve(opened.run, state=state, reason="why", story="3"))
     git(repo.checkout, "branch", "-D", "orchestrator/item")
-    item = only(repo, running=False)
+    item = only(repo, running=None)
     assert (item.status, item.reason, item.story, item.branch) == (state.value, "why", "3", None)
     assert item.blocked == ("why" if state is RunState.BLOCKED else None)
 
@@ -81,7 +81,7 @@ def test_refs_that_are_no_records_are_left_out(repo: Repository) -> None:
     opened = open_(repo)
     for ref in (refs.run_ref("other"), refs.attempt_ref("other")):
         refs.move_ref(repo.git, ref, repo.head, None, "not ours")
-    assert [item.id for item in read_items(repo.git, running=False)] == [opened.run.item]
+    assert [item.id for item in read_items(repo.git, running=None)] == [opened.run.item]
 
 
 def test_repository_is_found_where_none_can_be_worked_on(repo: Repository) -> None:

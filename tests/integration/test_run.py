@@ -251,6 +251,34 @@ def test_one_request_ends_checks_after_its_grace(scratch: Scratch, when: str) ->
     assert states == (["interrupted"] if when == "verify" else [])
 
 
+def test_directory_that_a_worker_made_read_only_wedges_nothing(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    if os.geteuid() == 0:
+        # The superuser may write anywhere: what an ordinary user meets shows only without that.
+        scratch.prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    scratch.worker(
+        "if story == '1':\n"
+        "    os.makedirs('cache/ro', exist_ok=True); Path('cache/ro/f').write_text('x')\n"
+        "    os.chmod('cache/ro', 0o555)\n"
+        "    if number == 1: sys.exit(1)\n" + GOOD
+    )
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 0, ran.err
+    assert scratch.git("show", f"orchestrator/{CHANGE}:cache/ro/f") == "x"
+    scratch.orc("finish", CHANGE, "--merge")
+    assert json.loads(scratch.orc("status", "--json").out)["items"][0]["status"] == "delivered"
+
+
+def test_run_that_merges_says_so_once(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    ran = scratch.orc("run", CHANGE, "--finish", "merge")
+    assert ran.code == 0, ran.err
+    assert "untouched" not in ran.out
+    assert "main is at" in ran.out
+    assert (scratch.path / "two.txt").exists()
+    assert scratch.orc("status", "--json").out.count('"delivered"') == 1
+
+
 def test_failing_baseline_starts_no_agent(scratch: Scratch) -> None:
     scratch.configure(verify=["echo broken project; exit 7"])
     scratch.worker("arrive()\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from orchestrator.errors import BusyError, ConflictError
+from orchestrator.errors import BusyError, ConflictError, OrchestratorError
 
 from . import objects
 from .objects import Change
@@ -33,21 +33,18 @@ class MergePlan:
     message: str
 
 
-def merge_plan(
-    repo: Repository, branch_tip: str, target_branch: str, message: str, when: int
-) -> MergePlan:
+def merge_plan(repo: Repository, branch_tip: str, target: str, message: str) -> MergePlan:
     """Compute the merged commit, fast-forward where possible. Blocking; moves no ref.
 
+    The commit is a function of the two it merges, so that a landing that was cut short is worked
+    out again as the same one.
+
     Args:
-      target_branch: the branch's name or full ref.
-      when: date of a merge commit, Unix seconds.
+      target: the branch's full ref.
 
     Raises:
       ConflictError: when both sides changed the same thing; names the files.
     """
-    target = target_branch
-    if not target.startswith("refs/"):
-        target = f"refs/heads/{target}"
     git = repo.git
     found = git.run("rev-parse", "--verify", "-q", target, check=False)
     if found.returncode != 0:
@@ -65,7 +62,8 @@ def merge_plan(
     if done.returncode == 1:
         raise _conflict("both sides changed", names, target)
     if done.returncode != 0:
-        git.run("merge-tree", "--write-tree", old, branch_tip)
+        raise git_error(["git", "merge-tree"], done)
+    when = max(objects.date_of(git, commit) for commit in (old, branch_tip))
     new = objects.commit(git, tree.decode(), [old, branch_tip], message, repo.identity(), when)
     return MergePlan(target, old, new, message)
 
@@ -136,9 +134,11 @@ def _land_here(
         )
     try:
         move_ref(git, plan.target, plan.new, plan.old, reason)
-    except ConflictError:
-        git.run("read-tree", "-m", "-u", plan.new, start, index=index)
-        record.unlink()
+    except OrchestratorError:
+        # Killed or refused: unless the ref did move, the checkout goes back to where it was.
+        if git.text("rev-parse", "--verify", plan.target) != plan.new:
+            git.run("read-tree", "-m", "-u", plan.new, start, index=index)
+            record.unlink()
         raise
     os.replace(index, real)
     record.unlink()
@@ -241,6 +241,8 @@ def checked_out_at(repo: Repository, ref: str) -> Path | None:
     for line in listed.split(b"\0"):
         if line.startswith(b"worktree "):
             place = Path(os.fsdecode(line.removeprefix(b"worktree ")))
+        elif place is not None and not place.exists():
+            continue  # deleted without git's knowing: nothing is checked out there
         elif line == b"branch " + os.fsencode(ref) and place is not None:
             # A submodule's git directory is listed in place of its work tree.
             return repo.checkout if place == repo.common_dir else place.resolve()

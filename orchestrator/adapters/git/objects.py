@@ -78,6 +78,11 @@ def parents_of(git: Git, commit: str) -> tuple[str, ...]:
     return tuple(listed.split()[1:])
 
 
+def date_of(git: Git, commit: str) -> int:
+    """Return a commit's date, Unix seconds."""
+    return int(git.text("log", "-1", "--no-walk", "--format=%ct", "--end-of-options", commit))
+
+
 def is_ancestor(git: Git, ancestor: str, commit: str) -> bool:
     """Whether ``commit`` contains ``ancestor``; False when one of them does not exist."""
     return git.run("merge-base", "--is-ancestor", ancestor, commit, check=False).returncode == 0
@@ -112,8 +117,14 @@ def merge_blobs(git: Git, ours: str, base: str, theirs: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def write_files_tree(git: Git, base_tree: str, files: Mapping[bytes, bytes | Path | None]) -> str:
-    """Return ``base_tree`` with ``files`` put in: bytes, a file or link to copy, None to delete."""
+def write_files_tree(
+    git: Git, base_tree: str, files: Mapping[bytes, bytes | tuple[bytes, bytes] | Path | None]
+) -> str:
+    """Return ``base_tree`` with ``files`` put in.
+
+    Args:
+      files: by path: content, mode and content, a file or link to copy, or None to delete.
+    """
     with private_index(git) as index:
         git.run("read-tree", base_tree, index=index)
         entries = []
@@ -121,7 +132,9 @@ def write_files_tree(git: Git, base_tree: str, files: Mapping[bytes, bytes | Pat
             if content is None:
                 entries.append(b"0 " + b"0" * len(base_tree) + b"\t" + path)
                 continue
-            mode, data = (b"100644", content) if isinstance(content, bytes) else _read(content)
+            if isinstance(content, bytes):
+                content = (b"100644", content)
+            mode, data = content if isinstance(content, tuple) else _read(content)
             oid = git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=data).stdout
             entries.append(mode + b" " + oid.strip() + b"\t" + path)
         put_entries(git, index, entries)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -168,7 +167,7 @@ def _claim(git: Git, ref: str, new: str) -> Generator[None, None, None]:
     """Note which ref is moved for as long as the block lasts; killed, the note stays."""
     directory = _notes(git)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    note = directory / f"{hashlib.sha256(ref.encode()).hexdigest()[:16]}.json"
+    note = directory / f"{ref.replace('/', '!')}.json"
     if note.exists():
         _settle_claim(git, note)
     note.write_text(json.dumps({"ref": ref, "new": new}))

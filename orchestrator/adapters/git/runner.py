@@ -12,9 +12,6 @@ from typing import NamedTuple
 from orchestrator.adapters.process import DEADLINE, Completed, run
 from orchestrator.errors import ProcessError
 
-GitError = ProcessError
-"""What a failing git command raises."""
-
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 _CONFIG = {
@@ -72,9 +69,9 @@ _DRIVERS = {
 }
 
 
-def git_error(argv: Sequence[str], done: Completed) -> GitError:
+def git_error(argv: Sequence[str], done: Completed) -> ProcessError:
     """Return the error of a failed command; one about a lock says which file it is."""
-    error = GitError(argv, done.returncode, done.stderr.decode(errors="replace"))
+    error = ProcessError(argv, done.returncode, done.stderr.decode(errors="replace"))
     lock = re.search(r"Unable to create '(.+\.lock)'", error.stderr)
     if lock is not None:
         error.fix = f"if no git runs in this repository, remove {lock[1]}"

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -90,9 +91,10 @@ def remove(workspace: Workspace) -> None:
         )
     doomed = workspace.directory / "removing"
     if os.path.lexists(workspace.path):
-        shutil.rmtree(doomed, ignore_errors=True)
+        if doomed.exists():
+            delete_tree(doomed)
         os.rename(workspace.path, doomed)
-    shutil.rmtree(workspace.directory)
+    delete_tree(workspace.directory)
 
 
 def make_again(workspace: Workspace) -> None:
@@ -110,11 +112,40 @@ def move_to_trash(workspace: Workspace, path: bytes) -> None:
     """Move what lies at an absolute path out of the workspace, keeping it in its private trash."""
     trash = workspace.directory / "trash"
     trash.mkdir(mode=0o700, exist_ok=True)
-    os.rename(path, os.fsencode(trash / f"{time.time_ns()}-{secrets.token_hex(4)}"))
+    aside = os.fsencode(trash / f"{time.time_ns()}-{secrets.token_hex(4)}")
+    try:
+        os.rename(path, aside)
+    except PermissionError:
+        _make_writable(os.path.dirname(path))
+        if os.path.isdir(path) and not os.path.islink(path):
+            _make_writable(path)  # moving a directory changes what its `..` is
+        os.rename(path, aside)
+
+
+def delete_tree(path: Path) -> None:
+    """Delete a directory of ours, also what a worker made read-only in it."""
+
+    def again(function: Callable[[str], object], name: str, _: object) -> None:
+        _make_writable(os.fsencode(os.path.dirname(name)))
+        if os.path.isdir(name) and not os.path.islink(name):
+            _make_writable(os.fsencode(name))
+        if function is os.rmdir or function is os.unlink:
+            function(name)
+        else:
+            shutil.rmtree(name)
+
+    shutil.rmtree(path, onerror=again)
+
+
+def _make_writable(directory: bytes) -> None:
+    os.chmod(directory, stat.S_IMODE(os.lstat(directory).st_mode) | stat.S_IRWXU)
 
 
 def rebuild_git_dir(repo: Repository, workspace: Workspace, commit: str) -> None:
-    """Give the workspace a fresh ``.git`` on its branch at ``commit``; the old one is kept."""
+    """Give the workspace a fresh ``.git`` on its branch at ``commit``.
+
+    The old one is kept in the trash when it holds objects that a worker made.
+    """
     fresh = workspace.directory / "git.tmp"
     shutil.rmtree(fresh, ignore_errors=True)
     ref = branch_ref(workspace.item)
@@ -134,7 +165,7 @@ def rebuild_git_dir(repo: Repository, workspace: Workspace, commit: str) -> None
         if _holds_objects(old):
             move_to_trash(workspace, os.fsencode(old))
         else:
-            shutil.rmtree(old)
+            delete_tree(old)
     os.rename(fresh, old)
 
 
