@@ -107,8 +107,6 @@ def plan_merge(repo: Repository, item: str) -> MergeReady:
       UsageError: when the item is not done, or started from a detached HEAD.
       ConflictError: when the changes cannot be combined; nothing is changed.
     """
-    for git in (repo.git, repo.checkout_git):
-        refs.clear_stale_locks(git)
     repo.require_workable()
     run, tip = require_run(repo, item)
     if run.state not in (RunState.DONE, RunState.DELIVERED):

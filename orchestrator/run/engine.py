@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 import attrs
 import trio
 
+from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.delivery import clear_index_lock
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
@@ -70,6 +72,7 @@ async def run_engine(
     with ExitStack() as stack:
         lock = engine_lock(repo.state_dir, item)
         await trio.to_thread.run_sync(stack.enter_context, lock)
+        await trio.to_thread.run_sync(_recover, repo)
         async with open_orchestrator(
             plugins=plugins,
             services={Repository: repo, GitThreads: threads},
@@ -85,6 +88,13 @@ async def run_engine(
     if not ended.results:
         raise StoppedError("stopped", fix="continue with the same command")
     return ended.results[0]
+
+
+def _recover(repo: Repository) -> None:
+    """Clear what a killed engine or git left locked: every start begins with that."""
+    clear_index_lock(repo)
+    for git in (repo.git, repo.checkout_git):
+        refs.clear_stale_locks(git)
 
 
 async def _execute(

@@ -66,15 +66,16 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
     )
     repo = repo.within(config.execution.command_timeout)
     item = await trio.to_thread.run_sync(delivery.item_named, repo, options.item)
-    run = await trio.to_thread.run_sync(delivery.delivered, repo, item)
-    if run is not None:
-        return Finished(commit=run.reason.split()[-1], text=f"already delivered: {run.reason}")
     if options.how == "keep":
         _, tip = await trio.to_thread.run_sync(delivery.require_run, repo, item)
         return Finished(commit=tip, text=f"kept: branch orchestrator/{item} at {tip[:7]}")
     verify = config.execution.verify if options.verify is None else options.verify
 
     async def work(orchestrator: Orchestrator) -> Finished:
+        run = await trio.to_thread.run_sync(delivery.delivered, repo, item)
+        if run is not None:
+            text = f"already delivered: {run.reason}"
+            return Finished(commit=run.reason.split()[-1], text=text)
         ready = await orchestrator.call(PlanMerge(item=item))
         checked = "verified before"
         if not ready.verified:

@@ -81,7 +81,6 @@ def open_run(
       BusyError: when processes of an earlier run do not leave the workspace, or a person has the
         branch checked out.
     """
-    refs.clear_stale_locks(repo.git)
     holder = checked_out_at(repo, refs.branch_ref(item))
     if holder is not None:
         raise BusyError(

@@ -10,6 +10,8 @@ import pytest
 
 from orchestrator.adapters.git import delivery, objects, refs
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.runner import Git
+from orchestrator.adapters.process import Completed
 from orchestrator.errors import BusyError, ConflictError, ProcessError
 from tests.gitrepo import commit_files, fingerprint, git, make_repository
 
@@ -248,3 +250,39 @@ def test_target_that_stays_locked_takes_the_checkout_back(
 
 def _files(found: dict[str, object]) -> dict[str, tuple[object, ...]]:
     return {name: value for name, value in found.items() if isinstance(value, tuple)}
+
+
+def test_git_that_is_killed_while_it_writes_leaves_its_note(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = tip(repo, {b"a": b"new\n", b"fresh": b"fresh\n"})
+    run = Git.run
+
+    def killed(git: Git, *args: str, **named: object) -> Completed:
+        if args[:3] == ("read-tree", "-m", "-u"):
+            (repo.checkout / "fresh").write_text("fre")
+            return Completed(-9, b"", b"")
+        return run(git, *args, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Git, "run", killed)
+        with pytest.raises(ProcessError):
+            merge(repo, new)
+    assert delivery.unfinished_landing(repo)
+    assert merge(repo, new) == new
+    assert not delivery.unfinished_landing(repo)
+    assert git(repo.checkout, "status", "--porcelain") == ""
+
+
+def test_lock_of_a_killed_landing_is_removed_and_no_other(repo: Repository) -> None:
+    lock, proof = repo.git_dir / "index.lock", repo.state_dir / "landing.lock"
+    lock.touch()
+    delivery.clear_index_lock(repo)
+    assert lock.exists()
+    lock.unlink()
+    proof.touch()
+    os.link(proof, lock)
+    assert delivery.unfinished_landing(repo)
+    delivery.clear_index_lock(repo)
+    assert not lock.exists()
+    assert not delivery.unfinished_landing(repo)

@@ -9,6 +9,8 @@ import pytest
 
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.runner import Git
+from orchestrator.adapters.process import Completed
 from orchestrator.errors import (
     BranchTakenError,
     ConflictError,
@@ -351,3 +353,26 @@ def test_lock_that_is_not_provably_ours_stays(
     with pytest.raises(ProcessError) as caught:
         refs.move_ref(repo.git, refs.branch_ref("item"), repo.head, None, "move")
     assert str(path) in (caught.value.fix or "")
+
+
+def test_git_that_is_killed_while_it_moves_a_ref_leaves_its_note(
+    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = Repository.open(make_repository(tmp_path / "repo"))
+    ref = refs.branch_ref("item")
+    run = Git.run
+
+    def killed(git: Git, *args: str, **named: object) -> Completed:
+        if args[0] == "update-ref":
+            lock = repo.git_dir / f"{ref}.lock"
+            lock.parent.mkdir(parents=True)
+            lock.touch()
+            return Completed(-9, b"", b"")
+        return run(git, *args, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Git, "run", killed)
+        with pytest.raises(ProcessError):
+            refs.move_ref(repo.git, ref, repo.head, None, "move")
+    refs.move_ref(repo.git, ref, repo.head, None, "move")
+    assert git(repo.checkout, "rev-parse", ref) == repo.head

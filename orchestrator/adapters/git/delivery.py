@@ -124,6 +124,8 @@ def _land_here(
         raise git_error(["git", "update-index"], refreshed)
     record.write_text(json.dumps({"target": plan.target, "old": plan.old, "new": plan.new}))
     moved = git.run("read-tree", "-m", "-u", start, plan.new, index=index, check=False)
+    if moved.returncode < 0:  # killed: the note of what it may have half written stays
+        raise git_error(["git", "read-tree"], moved)
     if moved.returncode != 0:
         record.unlink()
         said = moved.stderr.decode(errors="replace").strip()
@@ -251,7 +253,20 @@ def checked_out_at(repo: Repository, ref: str) -> Path | None:
 
 def unfinished_landing(repo: Repository) -> bool:
     """Tell whether a landing in the checkout was cut short; the next one completes it."""
-    return (repo.state_dir / _RECORD).exists()
+    return (repo.state_dir / _RECORD).exists() or _index_locks(repo)[1].exists()
+
+
+def clear_index_lock(repo: Repository) -> None:
+    """Remove the lock that a killed landing left on the index. Call it under the engine's lock."""
+    lock, proof = _index_locks(repo)
+    if proof.exists() and lock.exists() and proof.samefile(lock):
+        lock.unlink()
+    proof.unlink(missing_ok=True)
+
+
+def _index_locks(repo: Repository) -> tuple[Path, Path]:
+    """Return git's lock of the checkout's index, and the file that proves a lock to be ours."""
+    return repo.git_dir / "index.lock", repo.state_dir / "landing.lock"
 
 
 def _unfinished(record: Path, plan: MergePlan) -> MergePlan:
@@ -275,12 +290,10 @@ class _IndexLock:
     """Git's own lock of the checkout's index, as a link to a file that proves it is ours."""
 
     def __init__(self, repo: Repository) -> None:
-        self._lock = repo.git_dir / "index.lock"
-        self._proof = repo.state_dir / "landing.lock"
+        clear_index_lock(repo)
+        self._lock, self._proof = _index_locks(repo)
 
     def __enter__(self) -> None:
-        if self._proof.exists() and self._lock.exists() and self._proof.samefile(self._lock):
-            self._lock.unlink()
         self._proof.touch()
         try:
             os.link(self._proof, self._lock)

@@ -122,6 +122,8 @@ def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> Non
                 "update-ref", "--create-reflog", "-m", message, "--end-of-options",
                 ref, new, old or "0" * len(new), check=False,
             )  # fmt: skip
+            if done.returncode < 0:  # killed: the note of what it may have locked stays
+                raise git_error(["git", "update-ref", ref], done)
         if done.returncode == 0:
             return
         now = git.run("rev-parse", "--verify", "-q", ref, check=False).stdout.decode().strip()
