@@ -9,6 +9,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -68,11 +70,11 @@ async def _run_and_kill(project: Path, environment: dict[str, str]) -> str | Non
     """
     killed = False
     read, write = os.pipe()
-    process = await trio.lowlevel.open_process(
-        _command(), cwd=project, env=environment, stdout=write, stderr=write
-    )
-    os.close(write)
-    async with trio.lowlevel.FdStream(read) as output:
+    async with (
+        _engine(project, environment, write) as process,
+        trio.lowlevel.FdStream(read) as output,
+    ):
+        os.close(write)
         async for line in iter_lines(output):
             text = line.decode(errors="replace") if isinstance(line, bytes) else ""
             print(text, flush=True)
@@ -90,8 +92,29 @@ async def _run_and_kill(project: Path, environment: dict[str, str]) -> str | Non
 
 async def _run(project: Path, environment: dict[str, str]) -> int:
     sys.stdout.flush()
-    process = await trio.lowlevel.open_process(_command(), cwd=project, env=environment)
-    return await process.wait()
+    async with _engine(project, environment) as process:
+        return await process.wait()
+
+
+@asynccontextmanager
+async def _engine(
+    project: Path, environment: dict[str, str], output: int | None = None
+) -> AsyncGenerator[trio.Process, None]:
+    """Start the real command line; a demo that is stopped has it cancelled and waits for it."""
+    process = await trio.lowlevel.open_process(
+        _command(), cwd=project, env=environment, stdout=output, stderr=output
+    )
+    try:
+        yield process
+    except BaseException:
+        with trio.move_on_after(_PATIENCE, shield=True):
+            # Two requests: stop, and now. Different signals, or they would count as one.
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+        raise
+    finally:
+        process.kill()
 
 
 def _command() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from orchestrator.errors import OrchestratorError, UsageError
 
@@ -32,6 +32,7 @@ _MODULES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (design §11)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _stop)
     argv = sys.argv[1:] if argv is None else argv
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print_error(_from_system(error), as_json=arguments.json)
         return 1
+    except Exception as error:
+        return _report_bug(error, as_json=arguments.json)
 
 
 def _from_system(error: OSError) -> OrchestratorError:
@@ -72,9 +75,27 @@ def _from_system(error: OSError) -> OrchestratorError:
     )
 
 
-def _stop(signum: int, _: object) -> NoReturn:
-    """End by an exception, so that a git that runs is ended too."""
-    raise SystemExit(128 + signum)
+def _stop(_: int, __: object) -> None:
+    """End like Ctrl-C: by an exception, so that what runs is ended too, at a place Trio chooses."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def _report_bug(error: BaseException, *, as_json: bool) -> int:
+    """Say that this is a mistake of ours, without a traceback unless one was asked for."""
+    if os.environ.get("ORC_TRACEBACK"):
+        raise error
+    import traceback  # late: only a bug pays for it
+
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    bug = OrchestratorError(
+        f"a mistake in the orchestrator: {type(error).__name__}: {error}",
+        where=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None,
+        fix="nothing is lost: run it again; with ORC_TRACEBACK=1 it prints what a report needs",
+    )
+    print_error(bug, as_json=as_json)
+    return 1
 
 
 def _from_group(group: BaseExceptionGroup[BaseException], *, as_json: bool) -> int:
@@ -88,10 +109,10 @@ def _from_group(group: BaseExceptionGroup[BaseException], *, as_json: bool) -> i
             return leaves[0].exit_code
     if rest is None:
         return 1
-    stops, rest = rest.split((KeyboardInterrupt, SystemExit))
+    stops, rest = rest.split(KeyboardInterrupt)
     system, rest = rest.split(OSError) if rest is not None else (None, None)
     if rest is not None:
-        raise rest
+        return _report_bug(rest, as_json=as_json)
     if system is not None:
         print_error(_from_system(next(_leaves(system))), as_json=as_json)
         return 1

@@ -6,12 +6,14 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.scratch import CHANGE, GOOD, Scratch, make_scratch
+from tests.scratch import CHANGE, GOOD, Scratch, alive_with, make_scratch, wait_for
 
 pytestmark = pytest.mark.processes
 
@@ -216,6 +218,30 @@ def test_demo_does_not_touch_the_repository_of_an_inherited_git_dir(scratch: Scr
     ran = scratch.orc("demo", env={"GIT_DIR": str(scratch.path / ".git")}, timeout=90)
     assert ran.code == 0, ran.err
     assert scratch.git("log", "--all", "--format=%H") == before
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_demo_leaves_nothing(tmp_path: Path, stop: signal.Signals) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "demo"],
+        env={**os.environ, "TMPDIR": str(place)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "story 1, try 1" in line:
+            break
+    demo.send_signal(stop)
+    _, err = demo.communicate(timeout=40)
+    assert demo.returncode == 130, err
+    assert "Traceback" not in err
+    assert list(place.glob("orchestrator-demo-*")) == []
+    wait_for(lambda: not alive_with(str(place)))
 
 
 def test_answer_in_the_spec_reaches_a_blocked_story(scratch: Scratch) -> None:

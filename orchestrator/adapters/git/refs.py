@@ -211,7 +211,7 @@ def _move_aside(shared: Path, lock: Path) -> None:
     aside = shared / "orchestrator" / "quarantine"
     aside.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
-        os.rename(lock, aside / f"{time.time_ns()}-{lock.name}")
+        os.rename(lock, aside / f"{time.time_ns()}-{lock.name}.left")
 
 
 def _is_ours(lock: Path, at: int, new: str) -> bool:
