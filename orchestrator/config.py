@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any
 
 import attrs
 import cattrs
@@ -21,86 +20,23 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn
 
 from .errors import ConfigError
+from .settings import (
+    AgentSettings,
+    Config,
+    Execution,
+    Seconds,
+    WorkspaceSettings,
+    parse_duration,
+)
 
 FILE_NAME = "orchestrator.toml"
-Seconds = NewType("Seconds", float)
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FROM_ENVIRONMENT = {
     "ORC_AGENT": ("execution", "agent"),
     "ORC_COMMAND_TIMEOUT": ("execution", "command_timeout"),
     "ORC_ATTEMPT_TIMEOUT": ("execution", "attempt_timeout"),
     "ORC_MAX_ATTEMPTS": ("execution", "max_attempts"),
 }
-
-
-@attrs.frozen(kw_only=True)
-class Execution:
-    """How work is done. Times in seconds; in the file also "90s", "30m", "2h"."""
-
-    agent: str | None = None
-    command_timeout: Seconds = Seconds(30.0)
-    attempt_timeout: Seconds = Seconds(1800.0)
-    max_attempts: int = attrs.field(default=3, validator=attrs.validators.ge(1))
-    verify: tuple[str, ...] = ()
-    finish: str = attrs.field(default="keep", validator=attrs.validators.in_(("keep", "merge")))
-
-
-def _only_clones(_: object, __: object, mode: str) -> None:
-    if mode != "clone":
-        raise ValueError(f"{mode!r} is not there yet: workers get a clone, your checkout is safe")
-
-
-@attrs.frozen(kw_only=True)
-class WorkspaceSettings:
-    """The tree a worker works in.
-
-    Attributes:
-      mode: only "clone" so far.
-      setup: shell commands run once in a fresh workspace.
-      env: names or patterns of variables the worker gets although the deny-list withholds them.
-    """
-
-    mode: str = attrs.field(default="clone", validator=_only_clones)
-    setup: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class AgentSettings:
-    """One entry of ``[agents]``; money in US dollars per attempt."""
-
-    kind: str = attrs.field(validator=attrs.validators.in_(("claude", "command")))
-    model: str | None = None
-    max_cost: float | None = None
-    max_turns: int | None = None
-    argv: tuple[str, ...] = ()
-    env: Mapping[str, str] = attrs.field(factory=dict)
-    allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Write", "Read", "Glob", "Grep")
-    permission_mode: str = "acceptEdits"
-
-
-@attrs.frozen(kw_only=True)
-class Config:
-    """Everything that can be configured, with its defaults."""
-
-    execution: Execution = Execution()
-    workspace: WorkspaceSettings = WorkspaceSettings()
-    agents: Mapping[str, AgentSettings] = attrs.field(factory=dict)
-
-
-def parse_duration(value: object) -> Seconds:
-    """Return seconds for a number or "90s", "30m", "2h".
-
-    Raises:
-      ValueError: for anything else, and for what is not above zero.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"expected a duration such as 90, '90s' or '30m', got {value!r}")
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
-    if match is None or float(match[1]) <= 0:
-        raise ValueError(f"expected a duration such as 90, '90s' or '30m', got {value!r}")
-    return Seconds(float(match[1]) * _UNITS[match[2]])
 
 
 def load_config(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from orchestrator import __version__
 from orchestrator.errors import UsageError
@@ -28,6 +28,9 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, fix=f"{self.prog} --help")
 
 
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = _Parser(
@@ -41,11 +44,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for group in (_start, _work, _see, _deliver):
+        group(commands)
+    return parser
+
+
+def _start(commands: _Commands) -> None:
     _add(commands, "init", "write orchestrator.toml from what is here")
     _add(commands, "doctor", "check git, identity, agent, spec and locks", json=True)
     demo = _add(commands, "demo", "run the real loop on a scripted worker")
     demo.add_argument("--keep", action="store_true", help="keep the demo's repository")
+
+
+def _work(commands: _Commands) -> None:
     _run(_add(commands, "run", "drive a change to done", json=True))
+
+
+def _see(commands: _Commands) -> None:
     status = _add(commands, "status", "what is going on", json=True)
     status.add_argument("item", nargs="?")
     _add(commands, "list", "the changes of the spec", json=True)
@@ -57,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     diff = _add(commands, "diff", "what a run changed")
     diff.add_argument("item")
     diff.add_argument("--stat", action="store_true", help="only the names of the files")
+
+
+def _deliver(commands: _Commands) -> None:
     finish = _add(commands, "finish", "deliver the result of an item", json=True)
     finish.add_argument("item")
     how = finish.add_mutually_exclusive_group()
@@ -67,7 +85,6 @@ def build_parser() -> argparse.ArgumentParser:
     recover = _add(commands, "recover", "list what is pinned, or restore one", json=True)
     recover.add_argument("pinned", nargs="?", metavar="ATTEMPT|ITEM")
     recover.add_argument("--to", metavar="DIR", help="write the kept files into this new directory")
-    return parser
 
 
 def _run(run: argparse.ArgumentParser) -> None:
@@ -88,7 +105,7 @@ def _run(run: argparse.ArgumentParser) -> None:
 
 
 def _add(
-    commands: argparse._SubParsersAction[_Parser],
+    commands: _Commands,
     name: str,
     text: str,
     *,

@@ -15,7 +15,6 @@ import trio
 
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.bridge import Sink
-from orchestrator.config import parse_duration
 from orchestrator.errors import ConfigError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.messages import Event, Fact
@@ -25,6 +24,7 @@ from orchestrator.run.finish import FinishOptions, finish_item
 from orchestrator.run.paths import events_log
 from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.story_loop import Outcome
+from orchestrator.settings import parse_duration
 
 from .output import Quiet, print_json
 from .render import JsonLines, PlainLines, documents, summary, write_slowly

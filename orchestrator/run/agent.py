@@ -11,8 +11,8 @@ import attrs
 from orchestrator.agents.claude import ClaudeWorker
 from orchestrator.agents.command import CommandWorker
 from orchestrator.agents.port import Worker
-from orchestrator.config import AgentSettings, Config
 from orchestrator.errors import AgentUnavailableError, ConfigError
+from orchestrator.settings import AgentSettings, Config
 
 from .environment import CREDENTIALS
 

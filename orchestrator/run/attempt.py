@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import attrs
 import trio
 
-from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import OrchestratorError
-from orchestrator.messages import Command, Event
+from orchestrator.messages import Event
 from orchestrator.text import one_line
 from orchestrator.work.loop import TryStory
-from orchestrator.work.progress import check_others, check_story
 from orchestrator.work.prompt import story_prompt
-from orchestrator.work.records import AttemptRecord, AttemptState
+from orchestrator.work.records import AttemptRecord
 from orchestrator.work.spec import Change, SpecSource
 from orchestrator.work.states import PHASE
 from orchestrator.work.worker import (
@@ -26,31 +22,17 @@ from orchestrator.work.worker import (
     Message,
     RateLimited,
     ToolCall,
-    Usage,
     Verdict,
     WorkerEvent,
     WorkerReport,
 )
 
 from .attempt_log import AttemptLog
-from .commands import TakeCheckpoint
-from .events import VerificationStarted, Warned, WorkerActed
+from .events import WorkerActed
 from .host import GuardedHost
+from .judge import Caller, Judge, Judgement
 from .opening import OpenedRun
 from .verify import CheckResult, run_checks
-
-R = TypeVar("R")
-
-
-class Caller(Protocol):
-    """What an attempt and the loop need of the orchestrator."""
-
-    async def call(self, command: Command[R]) -> R:
-        """Run a command."""
-        ...
-
-    def publish(self, event: Event) -> None:
-        """Hand an event to whoever listens."""
 
 
 @attrs.frozen(kw_only=True)
@@ -77,18 +59,6 @@ class LoopSettings:
     model: str | None
     max_turns: int | None
     max_cost: float | None
-
-
-@attrs.frozen(kw_only=True)
-class Judgement:
-    """What an attempt came to. ``tree`` is what was checked, only when VERIFIED."""
-
-    state: AttemptState
-    reason: str = ""
-    evidence: str = ""
-    tree: str = ""
-    usage: Usage = attrs.field(factory=Usage)
-    learnings: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -142,28 +112,16 @@ class AttemptRunner:
         Cancellation kills the worker's tree and leaves the workspace as it is.
         """
         report = await self._work(change, step, attempt, learnings)
-        state, reason, evidence, tree = AttemptState.FAILED, "", "", ""
-        if self.interrupt.is_set() and report.verdict is not Verdict.COMPLETE:
-            reason = "interrupted by a stop"
-        elif report.verdict is Verdict.BLOCKED:
-            state, reason = AttemptState.BLOCKED, report.reason or "it does not say on what"
-        elif report.verdict is Verdict.FAILED:
-            reason = report.reason or "the worker says it failed"
-        else:
-            try:
-                state, reason, evidence, tree = await self._judge(change, step, report, tip)
-            except OrchestratorError as error:
-                reason = f"the result could not be checked: {error.message}"
-        if state is AttemptState.FAILED and self.interrupt.is_set():
-            state = AttemptState.INTERRUPTED
-        return Judgement(
-            state=state,
-            reason=one_line(reason, 400),
-            evidence=evidence,
-            tree=tree,
-            usage=report.usage,
-            learnings=report.learnings,
+        judge = Judge(
+            caller=self.caller,
+            item=self.opened.run.item,
+            workspace=self.opened.workspace,
+            verify=self.settings.verify,
+            check=self.check,
+            read_change=self.read_change,
+            interrupt=self.interrupt,
         )
+        return await judge.judge(change, step.story, report, tip)
 
     async def _work(
         self, change: Change, step: TryStory, attempt: AttemptRecord, learnings: str
@@ -207,51 +165,6 @@ class AttemptRunner:
                     report = WorkerReport(verdict=Verdict.FAILED, reason=error.message)
         return report
 
-    async def _judge(
-        self, change: Change, step: TryStory, report: WorkerReport, tip: str
-    ) -> tuple[AttemptState, str, str, str]:
-        """Check the result; the worker's tree is dead, so the workspace is what is taken here.
-
-        Returns state, reason and evidence of a failure, and the tree of a success.
-        """
-        failed = AttemptState.FAILED
-        taken = await self._take(tip)
-        if taken.problems:
-            return failed, taken.problems[0], "\n".join(taken.problems), ""
-        if not taken.changed:
-            return failed, "the worker changed nothing", "", ""
-        try:
-            after = await self.read_change()
-        except OrchestratorError as error:
-            return failed, f"the spec cannot be read any more: {error.message}", "", ""
-        complaints = (
-            *check_story(step.story, after),
-            *check_others(change, after, step.story.id),
-        )
-        if complaints:
-            said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
-            reason = f"the worker {said}, but {complaints[0]}"
-            return failed, reason, "\n".join(complaints), ""
-        if self.settings.verify:
-            self.caller.publish(VerificationStarted(commands=self.settings.verify))
-            last = (await self.check(self.settings.verify))[-1]
-            if not last.passed:
-                return failed, f"verify failed: {last.command} ({last.reason})", last.output, ""
-            await self._tell_traces(taken)
-        return AttemptState.VERIFIED, "", "", taken.tree
-
-    async def _take(self, tip: str) -> Checkpoint:
-        return await self.caller.call(
-            TakeCheckpoint(item=self.opened.run.item, workspace=self.opened.workspace, tip=tip)
-        )
-
-    async def _tell_traces(self, checked: Checkpoint) -> None:
-        """Say what verification itself changed: it is not committed and is taken back."""
-        after = await self._take(checked.tree)
-        if after.changed:
-            message = f"verify changed files, which are taken back: {shown_paths(after.changed)}"
-            self.caller.publish(Warned(message=message))
-
 
 @attrs.frozen
 class _Teller:
@@ -273,9 +186,3 @@ class _Teller:
             case _:
                 return
         self.publish(WorkerActed(attempt=self.attempt, kind=kind, text=one_line(line)))
-
-
-def shown_paths(paths: Sequence[bytes], most: int = 5) -> str:
-    """Return the first few of some paths, fit to print."""
-    names = ", ".join(one_line(os.fsdecode(path)) for path in paths[:most])
-    return names if len(paths) <= most else f"{names} and {len(paths) - most} more"

@@ -9,10 +9,11 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.config import FILE_NAME, Config, load_config
+from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConflictError, StoppedError
 from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
+from orchestrator.settings import Config
 
 from . import delivery
 from .commands import LandMerge, PlanMerge, PrepareMerge, RemoveWorkspace

@@ -11,8 +11,8 @@ import attrs
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
-from orchestrator.config import Config
 from orchestrator.guardian.client import GuardedProcess, Guardians, Job
+from orchestrator.settings import Config
 
 from .claim import worker_lock
 from .environment import child_environment

@@ -13,8 +13,9 @@ from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
-from orchestrator.config import FILE_NAME, Config, load_config
+from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConfigError, RepositoryError
+from orchestrator.settings import Config
 
 from .agent import ChosenAgent, choose_agent
 from .environment import interpreters_into

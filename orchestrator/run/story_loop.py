@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
-
 import attrs
 import trio
 
 from orchestrator.adapters.git import refs
-from orchestrator.errors import BaselineError, ConflictError, StoppedError
+from orchestrator.errors import ConflictError, StoppedError
 from orchestrator.text import one_line
 from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
 from orchestrator.work.spec import Change
 from orchestrator.work.worker import Usage
 
-from .attempt import AttemptRunner, Judgement, shown_paths
+from .attempt import AttemptRunner
+from .baseline import Baseline
 from .commands import (
     AdoptBranch,
     BeginAttempt,
     CloseRun,
     KeepAttempt,
     KeepCheckpoint,
-    RestoreWorkspace,
-    TakeCheckpoint,
 )
-from .events import AttemptFailed, AttemptStarted, BaselinePassed, RunEnded, StoryVerified, Warned
+from .events import AttemptFailed, AttemptStarted, RunEnded, StoryVerified, Warned
+from .judge import Judgement
 
 _KEEP_GRACE = 20.0
 
@@ -81,7 +79,7 @@ class StoryLoop:
     async def _run(self) -> Outcome:
         for warning in (await self._read()).warnings:
             self.runner.caller.publish(Warned(message=warning))
-        await self._set_up()
+        await Baseline(runner=self.runner, tip=self._tip).prepare()
         while True:
             self._tip = await self.runner.caller.call(
                 AdoptBranch(
@@ -110,54 +108,6 @@ class StoryLoop:
     async def _read(self) -> Change:
         self._change = await self.runner.read_change()
         return self._change
-
-    async def _set_up(self) -> None:
-        """Run set-up once per workspace, and the baseline before the first checkpoint."""
-        settings, opened = self.runner.settings, self.runner.opened
-        mark = opened.workspace.directory / "setup.json"
-        made = (opened.workspace.directory / "marker.json").read_text()
-        current = json.dumps([made, settings.setup])
-        commands: tuple[str, ...] = ()
-        if settings.setup and (not mark.exists() or mark.read_text() != current):
-            commands = settings.setup
-        fresh = self._tip == opened.run.start
-        if settings.baseline and fresh:
-            commands += settings.verify
-        if fresh and not settings.verify:
-            message = "no verify command: stories will be done, unverified"
-            self.runner.caller.publish(Warned(message=message))
-        if not commands:
-            return
-        results = await self.runner.check(commands)
-        last = results[-1]
-        if not last.passed and self.runner.interrupt.is_set():
-            raise StoppedError("stopped before any work", fix="run the same command again")
-        if not last.passed:
-            raise BaselineError(
-                f"`{last.command}` fails before any work ({last.reason}):\n{last.output}",
-                where=str(self.runner.root),
-                fix="mend it, choose other commands with --verify, or --baseline skip",
-            )
-        seconds = sum(result.seconds for result in results)
-        self.runner.caller.publish(BaselinePassed(commands=commands, seconds=seconds))
-        await self._take_back()
-        mark.write_text(current)
-
-    async def _take_back(self) -> None:
-        """Remove what set-up and verify left and git does not ignore: it is nobody's work."""
-        item, place = self.runner.opened.run.item, self.runner.opened.workspace
-        taken = await self.runner.caller.call(
-            TakeCheckpoint(item=item, workspace=place, tip=self._tip)
-        )
-        if taken.changed:
-            message = (
-                f"set-up or verify left files that git does not ignore: "
-                f"{shown_paths(taken.changed)}; they were taken back"
-            )
-            self.runner.caller.publish(Warned(message=message))
-            await self.runner.caller.call(
-                RestoreWorkspace(item=item, workspace=place, tip=self._tip)
-            )
 
     async def _attempt(self, change: Change, step: TryStory) -> AttemptRecord:
         started = trio.current_time()

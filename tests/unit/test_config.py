@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import load_config, parse_duration
+from orchestrator.config import load_config
 from orchestrator.errors import ConfigError
+from orchestrator.settings import parse_duration
 
 
 def test_without_any_file_everything_has_a_default(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_durations(value: object, seconds: float) -> None:
     assert parse_duration(value) == seconds
 
 
-@pytest.mark.parametrize("value", ["", "-1", "0", "1d", True, None, [], "nan"])
+@pytest.mark.parametrize("value", ["", "-1", "0", "1w", True, None, [], "nan"])
 def test_no_durations(value: object) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(value)

@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from orchestrator import config, errors
+from orchestrator import config, errors, settings
 from orchestrator.cli.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,9 +191,9 @@ def test_readme_explains_every_configuration_key() -> None:
     keys = {
         f"{section}.{field.name}"
         for section, cls in (
-            ("execution", config.Execution),
-            ("workspace", config.WorkspaceSettings),
-            ("agents.<name>", config.AgentSettings),
+            ("execution", settings.Execution),
+            ("workspace", settings.WorkspaceSettings),
+            ("agents.<name>", settings.AgentSettings),
         )
         for field in attrs.fields(cls)
     }

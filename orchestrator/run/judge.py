@@ -1,0 +1,150 @@
+"""Judges what a worker left: by the tree, the spec and the verify commands, never by its word."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+import attrs
+import trio
+
+from orchestrator.adapters.git.checkpoint import Checkpoint
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.errors import OrchestratorError
+from orchestrator.messages import Command, Event
+from orchestrator.text import one_line
+from orchestrator.work.progress import check_others, check_story
+from orchestrator.work.records import AttemptState
+from orchestrator.work.spec import Change, Story
+from orchestrator.work.worker import Usage, Verdict, WorkerReport
+
+from .commands import TakeCheckpoint
+from .events import VerificationStarted, Warned
+from .verify import CheckResult
+
+R = TypeVar("R")
+
+
+class Caller(Protocol):
+    """What an attempt and the loop need of the orchestrator."""
+
+    async def call(self, command: Command[R]) -> R:
+        """Run a command."""
+        ...
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to whoever listens."""
+
+
+@attrs.frozen(kw_only=True)
+class Judgement:
+    """What an attempt came to. ``tree`` is what was checked, only when VERIFIED."""
+
+    state: AttemptState
+    reason: str = ""
+    evidence: str = ""
+    tree: str = ""
+    usage: Usage = attrs.field(factory=Usage)
+    learnings: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Judge:
+    """Judges one attempt in its workspace.
+
+    Attributes:
+      check: runs commands in the workspace.
+      read_change: reads the change as it is in the workspace now.
+      interrupt: set when the worker was asked to stop.
+    """
+
+    caller: Caller
+    item: str
+    workspace: Workspace
+    verify: tuple[str, ...]
+    check: Callable[[Sequence[str]], Awaitable[tuple[CheckResult, ...]]]
+    read_change: Callable[[], Awaitable[Change]]
+    interrupt: trio.Event
+
+    async def judge(
+        self, change: Change, story: Story, report: WorkerReport, tip: str
+    ) -> Judgement:
+        """Judge what the worker left; its tree is dead, so the workspace is what is taken here.
+
+        Args:
+          change: the spec as the attempt began; ``story`` the one that was worked on.
+          tip: the commit that the workspace was at.
+        """
+        found = await self._judge(change, story, report, tip)
+        state = found.state
+        if state is AttemptState.FAILED and self.interrupt.is_set():
+            state = AttemptState.INTERRUPTED
+        return attrs.evolve(
+            found,
+            state=state,
+            reason=one_line(found.reason, 400),
+            usage=report.usage,
+            learnings=report.learnings,
+        )
+
+    async def _judge(
+        self, change: Change, story: Story, report: WorkerReport, tip: str
+    ) -> Judgement:
+        if self.interrupt.is_set() and report.verdict is not Verdict.COMPLETE:
+            return _failed("interrupted by a stop")
+        if report.verdict is Verdict.BLOCKED:
+            reason = report.reason or "it does not say on what"
+            return Judgement(state=AttemptState.BLOCKED, reason=reason)
+        if report.verdict is Verdict.FAILED:
+            return _failed(report.reason or "the worker says it failed")
+        try:
+            return await self._check(change, story, report, tip)
+        except OrchestratorError as error:
+            return _failed(f"the result could not be checked: {error.message}")
+
+    async def _check(
+        self, change: Change, story: Story, report: WorkerReport, tip: str
+    ) -> Judgement:
+        taken = await self._take(tip)
+        if taken.problems:
+            return _failed(taken.problems[0], "\n".join(taken.problems))
+        if not taken.changed:
+            return _failed("the worker changed nothing")
+        try:
+            after = await self.read_change()
+        except OrchestratorError as error:
+            return _failed(f"the spec cannot be read any more: {error.message}")
+        complaints = (*check_story(story, after), *check_others(change, after, story.id))
+        if complaints:
+            said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
+            return _failed(f"the worker {said}, but {complaints[0]}", "\n".join(complaints))
+        if self.verify:
+            self.caller.publish(VerificationStarted(commands=self.verify))
+            last = (await self.check(self.verify))[-1]
+            if not last.passed:
+                return _failed(f"verify failed: {last.command} ({last.reason})", last.output)
+            await self._tell_traces(taken)
+        return Judgement(state=AttemptState.VERIFIED, tree=taken.tree)
+
+    async def _take(self, tip: str) -> Checkpoint:
+        return await self.caller.call(
+            TakeCheckpoint(item=self.item, workspace=self.workspace, tip=tip)
+        )
+
+    async def _tell_traces(self, checked: Checkpoint) -> None:
+        """Say what verification itself changed: it is not committed and is taken back."""
+        after = await self._take(checked.tree)
+        if after.changed:
+            message = f"verify changed files, which are taken back: {shown_paths(after.changed)}"
+            self.caller.publish(Warned(message=message))
+
+
+def _failed(reason: str, evidence: str = "") -> Judgement:
+    return Judgement(state=AttemptState.FAILED, reason=reason, evidence=evidence)
+
+
+def shown_paths(paths: Sequence[bytes], most: int = 5) -> str:
+    """Return the first few of some paths, fit to print."""
+    names = ", ".join(one_line(os.fsdecode(path)) for path in paths[:most])
+    return names if len(paths) <= most else f"{names} and {len(paths) - most} more"
