@@ -140,6 +140,12 @@ class RestartLimitError(OrchestratorError):
     code = "restart-limit"
 
 
+class StoreError(OrchestratorError):
+    """The store of the repository cannot be used: damaged, not ours, or not writable."""
+
+    code = "store"
+
+
 class GuardianError(OrchestratorError):
     """A guardian could not be started, or did not keep its protocol."""
 

@@ -21,7 +21,13 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class Fact(Event):
-    """An event that is recorded; readers may rely on seeing it."""
+    """An event that is recorded; readers may rely on seeing it.
+
+    Attributes:
+      seq: its number in the record, from 1; None as long as it is not recorded.
+    """
+
+    seq: int | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from orchestrator.run.events import (
     Warned,
     WorkerActed,
 )
+from orchestrator.run.facts import event_fields, event_name
 from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
 from orchestrator.text import one_line
@@ -51,11 +51,8 @@ def documents(batch: Sequence[Event]) -> list[str]:
 
 def event_document(event: Event) -> dict[str, Any]:
     """Return an event as its JSON document: ``event`` names it, the rest are its fields."""
-    return {
-        "event": _snake(type(event).__name__),
-        "version": VERSION,
-        **attrs.asdict(event, value_serializer=_plain),
-    }
+    seq = {"seq": event.seq} if isinstance(event, Fact) and event.seq is not None else {}
+    return {"event": event_name(event), "version": VERSION, **seq, **event_fields(event)}
 
 
 @attrs.define(eq=False)
@@ -177,10 +174,6 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
             return f"{head}: {event.reason}\ncontinue with: orc run {event.change}"
 
 
-def _plain(_: object, __: object, value: object) -> object:
-    return os.fsdecode(value) if isinstance(value, bytes) else value
-
-
 def _head(position: int, stories: int, title: str) -> str:
     return f"{position}/{stories} {one_line(title, 40)}  "
 
@@ -192,7 +185,3 @@ def _spent(seconds: float, usage: Usage) -> str:
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

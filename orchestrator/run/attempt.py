@@ -10,7 +10,7 @@ import trio
 
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import OrchestratorError
-from orchestrator.messages import Event
+from orchestrator.messages import Event, Fact
 from orchestrator.text import one_line
 from orchestrator.work.loop import TryStory
 from orchestrator.work.prompt import story_prompt
@@ -28,6 +28,7 @@ from orchestrator.work.worker import (
 )
 
 from .attempt_log import AttemptLog
+from .commands import RecordFact
 from .events import WorkerActed
 from .host import GuardedHost
 from .judge import Caller, Judge, Judgement
@@ -88,6 +89,15 @@ class AttemptRunner:
         """Read the change as it is in the workspace now."""
         return await trio.to_thread.run_sync(self.spec_at(self.root).read, self.change)
 
+    async def record(self, fact: Fact) -> None:
+        """Record a fact of this run; once it is durable, everybody is told.
+
+        Raises:
+          StoreError: when it could not be recorded.
+        """
+        run = self.opened.run
+        await self.caller.call(RecordFact(fact=fact, item=run.item, run=run.id))
+
     async def check(self, commands: Sequence[str]) -> tuple[CheckResult, ...]:
         """Run set-up or verify commands in the workspace."""
         return await run_checks(
@@ -114,6 +124,7 @@ class AttemptRunner:
         report = await self._work(change, step, attempt, learnings)
         judge = Judge(
             caller=self.caller,
+            record=self.record,
             item=self.opened.run.item,
             workspace=self.opened.workspace,
             verify=self.settings.verify,

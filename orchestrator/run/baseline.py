@@ -40,7 +40,7 @@ class Baseline:
             commands += settings.verify
         if fresh and not settings.verify:
             message = "no verify command: stories will be done, unverified"
-            self.runner.caller.publish(Warned(message=message))
+            await self.runner.record(Warned(message=message))
         if not commands:
             return
         results = await self.runner.check(commands)
@@ -54,7 +54,7 @@ class Baseline:
                 fix="mend it, choose other commands with --verify, or --baseline skip",
             )
         seconds = sum(result.seconds for result in results)
-        self.runner.caller.publish(BaselinePassed(commands=commands, seconds=seconds))
+        await self.runner.record(BaselinePassed(commands=commands, seconds=seconds))
         await self._take_back()
         mark.write_text(current)
 
@@ -69,7 +69,7 @@ class Baseline:
                 f"set-up or verify left files that git does not ignore: "
                 f"{shown_paths(taken.changed)}; they were taken back"
             )
-            self.runner.caller.publish(Warned(message=message))
+            await self.runner.record(Warned(message=message))
             await self.runner.caller.call(
                 RestoreWorkspace(item=item, workspace=place, tip=self.tip)
             )

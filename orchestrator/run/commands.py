@@ -7,7 +7,7 @@ import attrs
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.delivery import MergePlan
 from orchestrator.adapters.git.workspace import Workspace
-from orchestrator.messages import Command
+from orchestrator.messages import Command, Fact
 from orchestrator.work.records import AttemptRecord, RunRecord
 
 from .delivery import MergeReady
@@ -116,3 +116,12 @@ class CloseRun(Command[None]):
     """Record how a run ended."""
 
     run: RunRecord
+
+
+@attrs.frozen(kw_only=True)
+class RecordFact(Command[None]):
+    """Record a fact that comes with no other change, then publish it."""
+
+    fact: Fact
+    item: str
+    run: str

@@ -18,6 +18,7 @@ from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
 from orchestrator.plugin import Plugin, load_plugins
 from orchestrator.runtime import Orchestrator, open_orchestrator
+from orchestrator.store.store import Store, open_store
 
 from . import handlers
 from .lock import engine_lock
@@ -60,6 +61,7 @@ async def run_engine(
 
     Raises:
       BusyError: when another engine works on the repository.
+      StoreError: when the store cannot be used; nothing was changed then.
       StoppedError: when the work was cancelled by a stop.
       OrchestratorError: what ``work`` raised.
     """
@@ -73,9 +75,10 @@ async def run_engine(
         lock = engine_lock(repo.state_dir, item)
         await trio.to_thread.run_sync(stack.enter_context, lock)
         await trio.to_thread.run_sync(_recover, repo)
+        store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
         async with open_orchestrator(
             plugins=plugins,
-            services={Repository: repo, GitThreads: threads},
+            services={Repository: repo, GitThreads: threads, Store: store},
             sinks=sinks,
             grace=INTERRUPT_AFTER + _WIND_UP,
             signals=signals,

@@ -12,9 +12,10 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
+from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptRecord
 
-from . import delivery, ledger, opening
+from . import delivery, facts, ledger, opening
 from .commands import (
     AdoptBranch,
     BeginAttempt,
@@ -25,6 +26,7 @@ from .commands import (
     OpenRun,
     PlanMerge,
     PrepareMerge,
+    RecordFact,
     RemoveWorkspace,
     RestoreWorkspace,
     TakeCheckpoint,
@@ -172,6 +174,15 @@ async def land_merge(command: LandMerge, context: Context) -> str:
 async def remove_workspace(command: RemoveWorkspace, context: Context) -> None:
     """Handle `RemoveWorkspace`."""
     await context.service(GitThreads).run(workspaces.remove, command.workspace)
+
+
+@plugin.handles(RecordFact, name="record-fact", deadline=_DEADLINE)
+async def record_fact(command: RecordFact, context: Context) -> None:
+    """Handle `RecordFact`."""
+    recorded = await facts.record_fact(
+        context.service(Store), command.fact, item=command.item, run=command.run
+    )
+    context.publish(recorded)
 
 
 def _now() -> int:

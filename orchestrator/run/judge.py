@@ -12,7 +12,7 @@ import trio
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import OrchestratorError
-from orchestrator.messages import Command, Event
+from orchestrator.messages import Command, Event, Fact
 from orchestrator.text import one_line
 from orchestrator.work.progress import check_others, check_story
 from orchestrator.work.records import AttemptState
@@ -54,12 +54,14 @@ class Judge:
     """Judges one attempt in its workspace.
 
     Attributes:
+      record: records a fact of this run.
       check: runs commands in the workspace.
       read_change: reads the change as it is in the workspace now.
       interrupt: set when the worker was asked to stop.
     """
 
     caller: Caller
+    record: Callable[[Fact], Awaitable[None]]
     item: str
     workspace: Workspace
     verify: tuple[str, ...]
@@ -137,7 +139,7 @@ class Judge:
         after = await self._take(checked.tree)
         if after.changed:
             message = f"verify changed files, which are taken back: {shown_paths(after.changed)}"
-            self.caller.publish(Warned(message=message))
+            await self.record(Warned(message=message))
 
 
 def _failed(reason: str, evidence: str = "") -> Judgement:

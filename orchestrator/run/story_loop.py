@@ -78,7 +78,7 @@ class StoryLoop:
 
     async def _run(self) -> Outcome:
         for warning in (await self._read()).warnings:
-            self.runner.caller.publish(Warned(message=warning))
+            await self.runner.record(Warned(message=warning))
         await Baseline(runner=self.runner, tip=self._tip).prepare()
         while True:
             self._tip = await self.runner.caller.call(

@@ -13,7 +13,7 @@ import pytest
 import orchestrator
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ("adapters", "agents", "guardian", "run", "cli", "demo")
+LAYERS = ("adapters", "agents", "guardian", "store", "run", "cli", "demo")
 
 PURE = {
     "__future__",
@@ -124,7 +124,7 @@ def test_framework_knows_no_tool(path: Path) -> None:
     assert not forbidden(path, *LAYERS)
 
 
-@pytest.mark.parametrize("layer", ["adapters", "agents", "guardian"])
+@pytest.mark.parametrize("layer", ["adapters", "agents", "guardian", "store"])
 def test_tools_do_not_know_who_uses_them(layer: str) -> None:
     for path in modules_below(f"orchestrator/{layer}"):
         assert not forbidden(path, "run", "cli", "demo"), path
@@ -159,7 +159,13 @@ def test_public_names_are_those_that_type_checkers_see() -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize(
     "module",
-    ["orchestrator", "orchestrator.cli.main", "orchestrator.cli.parser", "orchestrator.cli.status"],
+    [
+        "orchestrator",
+        "orchestrator.cli.main",
+        "orchestrator.cli.parser",
+        "orchestrator.cli.status",
+        "orchestrator.store.reading",
+    ],
 )
 def test_starts_without_the_heavy_imports(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
