@@ -72,6 +72,10 @@ class SpecError(UsageError):
     code = "spec"
 
 
+class NoSpecError(SpecError):
+    """There is no spec of a format."""
+
+
 class BaselineError(UsageError):
     """Set-up or verification failed before any worker started."""
 

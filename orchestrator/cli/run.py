@@ -180,6 +180,8 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
             }
         )
         return
+    if plan.target.note is not None:
+        print(plan.target.note)
     print(f"{plan.item}: {len(open_stories)} open stories with {plan.agent.label}")
     for story in open_stories:
         print(f"  {story.id} {story.title} ({len(story.tasks)} tasks)")

@@ -13,14 +13,13 @@ import attrs
 
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.agent import choose_agent
 from orchestrator.run.environment import child_environment, interpreters_into, withheld
 from orchestrator.run.lock import running_item
-from orchestrator.run.target import spec_root
+from orchestrator.run.specs import find_source
 from orchestrator.text import one_line
 
 from .output import coloured, print_json
@@ -134,10 +133,11 @@ def _configuration(path: Path) -> str:
 
 
 def _spec(repo: Repository, start: Path) -> str:
-    root = spec_root(repo, start)
-    changes = OpenSpec(root).changes()
+    source = find_source(repo, start)
+    changes = source.changes()
     counts = ", ".join(f"{change.id} {change.done}/{change.total}" for change in changes[:5])
-    return f"OpenSpec in {os.path.relpath(root, repo.checkout)}: {counts or 'no open change'}"
+    where = os.path.relpath(source.root, repo.checkout)
+    return f"{source.format} in {where}: {counts or 'no open change'}"
 
 
 def _agent(config_file: Path) -> str:

@@ -10,13 +10,11 @@ from typing import Any
 
 import attrs
 
-from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import UsageError
 from orchestrator.run.ledger import read_attempts, read_run
-from orchestrator.run.target import spec_root
+from orchestrator.run.specs import find_change, find_item, find_source
 from orchestrator.text import one_line
 from orchestrator.work.loop import gather_learnings, last_failure
 from orchestrator.work.prompt import story_prompt
@@ -28,7 +26,7 @@ from .output import coloured, print_json
 def list(arguments: argparse.Namespace) -> int:
     """Print every open change with its progress."""
     repo = Repository.open(Path(arguments.directory))
-    changes = OpenSpec(spec_root(repo, Path(arguments.directory))).changes()
+    changes = find_source(repo, Path(arguments.directory)).changes()
     if arguments.json:
         print_json({"changes": [attrs.asdict(change) for change in changes]})
         return 0
@@ -43,9 +41,11 @@ def list(arguments: argparse.Namespace) -> int:
 def show(arguments: argparse.Namespace) -> int:
     """Print one change, or the prompt of one story."""
     repo = Repository.open(Path(arguments.directory))
-    change = OpenSpec(spec_root(repo, Path(arguments.directory))).read(arguments.change)
+    source, change_id = find_change(repo, Path(arguments.directory), arguments.change)
+    change = source.read(change_id)
     if arguments.prompt is not None:
-        print(_prompt(repo, change, arguments.prompt), end="")
+        item, _ = find_item(repo, source, change_id, os.path.relpath(source.root, repo.checkout))
+        print(_prompt(repo, item, change, arguments.prompt), end="")
     elif arguments.json:
         print_json(change_document(change))
     else:
@@ -73,13 +73,12 @@ def change_document(change: Change) -> dict[str, Any]:
     }
 
 
-def _prompt(repo: Repository, change: Change, story_id: str) -> str:
+def _prompt(repo: Repository, item: str, change: Change, story_id: str) -> str:
     """Return the prompt that the story would get if its run went on now."""
     found: Story | None = next((s for s in change.stories if s.id == story_id), None)
     if found is None:
         ids = ", ".join(story.id for story in change.stories)
         raise UsageError(f"{change.id} has no story {story_id}", fix=f"its stories: {ids}")
-    item = refs.item_slug(change.id)
     run, attempts = read_run(repo, item), read_attempts(repo, item)
     current = [attempt for attempt in attempts if run is not None and attempt.run == run.id]
     return story_prompt(

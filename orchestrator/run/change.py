@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import trio
 
 from orchestrator.adapters.git import refs
-from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.bridge import Sink
 from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
@@ -97,6 +96,8 @@ def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> No
             continued=opened.continued,
         )
     )
+    if plan.target.note is not None:
+        orchestrator.publish(Warned(message=plan.target.note))
     if plan.anonymous:
         message = "git has no identity: committing as Orchestrator <orchestrator@localhost>"
         orchestrator.publish(Warned(message=message))
@@ -121,7 +122,7 @@ def _runner(
         host=host,
         worker=plan.agent.worker,
         change=plan.target.change.id,
-        spec_at=OpenSpec,
+        spec_at=plan.target.source.at,
         opened=opened,
         settings=LoopSettings(
             max_attempts=execution.max_attempts,

@@ -33,8 +33,10 @@ class Spec:
 
     Attributes:
       root: where the spec's root lies below the repository, "." for the top.
-      directory: where the change's own files lie below the repository.
+      directory: where the change's own files lie below the repository, or its one file; "" when
+        it has none.
       carried: its uncommitted files (None: deleted); they travel to the branch.
+      brief: what to do, in words, for a change without files.
     """
 
     change: str
@@ -42,6 +44,7 @@ class Spec:
     root: str
     directory: str
     carried: Mapping[bytes, Path | None]
+    brief: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -167,6 +170,7 @@ def _start_run(
         replaces=tip or "",
         target=f"refs/heads/{repo.branch}" if repo.branch else "",
         root=spec.root,
+        brief=spec.brief,
         at=now,
         carried=tuple(path.decode(errors="surrogateescape") for path in spec.carried),
     )
@@ -183,9 +187,11 @@ def _carry_edits(
       ConflictError: when the branch changed the same lines; nothing is changed then.
     """
     mine = objects.write_files_tree(repo.git, objects.tree_of(repo.git, repo.head), spec.carried)
-    prefix = os.fsencode(spec.directory) + b"/"
+    own = os.fsencode(spec.directory)
     changes = [
-        c for c in objects.diff_changes(repo.git, run.seen, mine) if c.path.startswith(prefix)
+        change
+        for change in objects.diff_changes(repo.git, run.seen, mine)
+        if own and (change.path == own or change.path.startswith(own + b"/"))
     ]
     if not changes:
         return run, tip

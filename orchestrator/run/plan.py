@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 
-from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
@@ -33,6 +32,7 @@ class RunOptions:
     directory: Path
     config_file: Path | None = None
     change: str | None = None
+    brief: str | None = None
     overrides: Mapping[str, Any] = attrs.field(factory=dict)
     model: str | None = None
     max_turns: int | None = None
@@ -78,7 +78,7 @@ def make_plan(options: RunOptions) -> Plan:
         required=options.config_file is not None,
     )
     repo = repo.within(config.execution.command_timeout)
-    target = find_target(repo, options.directory, options.change)
+    target = find_target(repo, options.directory, options.change, options.brief)
     agent = choose_agent(config, os.environ)
     into = interpreters_into(os.environ.get("PATH", os.defpath), repo.checkout)
     if into and config.execution.verify:
@@ -100,5 +100,5 @@ def make_plan(options: RunOptions) -> Plan:
         config=config,
         target=target,
         agent=agent,
-        item=refs.item_slug(target.change.id),
+        item=target.item,
     )

@@ -1,4 +1,4 @@
-"""What a command is about: the spec root, the change, the item. Blocking; worker threads only."""
+"""What a command is about: the change, where its spec lies, the item. Blocking."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 
 import attrs
 
-from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.openspec.reader import OpenSpec
-from orchestrator.adapters.openspec.root import find_roots
 from orchestrator.errors import SpecError
-from orchestrator.work.spec import Change
+from orchestrator.work.spec import Change, SpecSource
 
 from .opening import Spec
+from .specs import ad_hoc, find_change, find_item
 
 
 @attrs.frozen(kw_only=True)
@@ -22,14 +20,18 @@ class Target:
     """A change to work on.
 
     Attributes:
-      root: directory that holds ``openspec/``.
-      below: where the root lies below the checkout, "." for the top.
+      source: where it was read; ``below`` is where its root lies below the checkout, "." for the
+        top.
+      item: the name that its branch, its records and its workspace go by.
+      note: what to tell about the item's name, or None.
       carried: the change's uncommitted files, relative to the checkout (None: deleted).
       left_behind: other uncommitted paths, which stay in the checkout.
     """
 
+    source: SpecSource
     change: Change
-    root: Path
+    item: str
+    note: str | None
     below: str
     carried: dict[bytes, Path | None]
     left_behind: tuple[str, ...]
@@ -40,72 +42,63 @@ class Target:
             change=self.change.id,
             title=self.change.title,
             root=self.below,
-            directory=os.path.relpath(self.change.directory, checkout),
+            directory=os.path.relpath(self.change.path, checkout) if self.change.path else "",
             carried=self.carried,
+            brief=self.change.brief,
         )
 
 
-def spec_root(repo: Repository, start: Path) -> Path:
-    """Return the directory that holds the ``openspec/`` to use.
-
-    Raises:
-      SpecError: when there is none, or several and none is nearest.
-    """
-    tracked = repo.tracked_directories("openspec")
-    return find_roots(
-        repo.checkout, start, (os.path.relpath(path, repo.checkout) for path in tracked)
-    )
-
-
-def find_target(repo: Repository, start: Path, name: str | None) -> Target:
+def find_target(
+    repo: Repository, start: Path, name: str | None, brief: str | None = None
+) -> Target:
     """Find the change to work on, by its name or because it is the only open one.
+
+    Args:
+      name: a change, a path or an item; None with ``brief``, a task in words.
 
     Raises:
       SpecError: when the name is unknown, or several changes are open and none is named, or
-        the change holds nothing to do.
+        the change holds nothing to do, or git ignores it.
     """
-    root = spec_root(repo, start)
-    spec = OpenSpec(root)
-    change = spec.require_work(_named(spec, name) if name is not None else _only_open(spec))
+    if brief is None:
+        source, change_id = find_change(repo, start, name)
+    else:
+        source = ad_hoc(repo, brief)
+        change_id = source.id
+    change = source.require_work(change_id)
+    below = os.path.relpath(source.root, repo.checkout)
     carried, left = _split_changes(repo, change)
+    if change.path is not None and not carried and not repo.is_tracked(change.path):
+        raise SpecError(
+            f"git ignores {change.id}: no workspace can get it",
+            where=str(change.path),
+            fix="take it out of .gitignore, or git add -f it",
+        )
+    item, taken = find_item(repo, source, change.id, below)
     return Target(
+        source=source,
         change=change,
-        root=root,
-        below=os.path.relpath(root, repo.checkout),
+        item=item,
+        note=taken,
+        below=below,
         carried=carried,
         left_behind=left,
     )
-
-
-def _named(spec: OpenSpec, name: str) -> str:
-    """Return the change that is called ``name``, or whose item is."""
-    ids = [change.id for change in spec.changes()]
-    return name if name in ids else next((i for i in ids if refs.item_slug(i) == name), name)
-
-
-def _only_open(spec: OpenSpec) -> str:
-    changes = [change for change in spec.changes() if change.status != "complete"]
-    if len(changes) == 1:
-        return changes[0].id
-    if not changes:
-        raise SpecError(
-            "no open change", where=str(spec.root / "openspec/changes"), fix="propose one first"
-        )
-    rows = "\n".join(f"  {change.id}  {change.done}/{change.total}" for change in changes)
-    raise SpecError(f"several changes are open:\n{rows}", fix="name one: orc run CHANGE")
 
 
 def _split_changes(
     repo: Repository, change: Change
 ) -> tuple[dict[bytes, Path | None], tuple[str, ...]]:
     """Part the uncommitted paths into the change's own and the rest."""
-    prefix = os.fsencode(os.path.relpath(change.directory, repo.checkout)) + b"/"
+    own = None
+    if change.path is not None:
+        own = os.fsencode(os.path.relpath(change.path, repo.checkout))
     checkout = os.fsencode(repo.checkout)
     carried: dict[bytes, Path | None] = {}
     left = []
     for path in repo.changes():
         full = os.path.join(checkout, path)
-        if path.startswith(prefix):
+        if own is not None and (path == own or path.startswith(own + b"/")):
             carried[path] = Path(os.fsdecode(full)) if os.path.lexists(full) else None
         else:
             left.append(os.fsdecode(path))

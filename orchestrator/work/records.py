@@ -52,6 +52,7 @@ class RunRecord:
       root: where the spec's root lies below the repository, "." for the top.
       seen: the tree of the checkout's HEAD with the spec as it was last taken over.
       replaces: the start that this one takes the place of on the branch, or "".
+      brief: what to do, in words, for an ad-hoc task; "" for a spec.
       resumed: whether the branch held checkpoints of an earlier run when this one began.
       carried: paths of the spec's uncommitted files that became the first commit.
     """
@@ -71,6 +72,7 @@ class RunRecord:
     story: str = ""
     carried: tuple[str, ...] = ()
     replaces: str = ""
+    brief: str = ""
     resumed: bool = False
 
 

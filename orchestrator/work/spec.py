@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -63,7 +63,7 @@ class ChangeSummary:
 
     Attributes:
       status: "no-tasks", "in-progress" or "complete", as OpenSpec says it; "unreadable" when its
-        files cannot be read, with the reason from ``OpenSpec.read``.
+        files cannot be read, with the reason from ``read``.
     """
 
     id: str
@@ -74,10 +74,26 @@ class ChangeSummary:
 
 
 class SpecSource(Protocol):
-    """The port of every spec format. Blocking; called in worker threads."""
+    """The changes below one root, of one format. Blocking; called in worker threads.
+
+    Attributes:
+      format: its name for people.
+      root: set-up and verify run there.
+    """
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def root(self) -> Path: ...
+
+    def at(self, root: Path, /) -> SpecSource:
+        """Return the source of the same format below another root: of a workspace."""
+        ...
 
     def changes(self) -> Sequence[ChangeSummary]:
         """Return what can be worked on."""
+        ...
 
     def read(self, change_id: str, /) -> Change:
         """Read one change.
@@ -85,6 +101,7 @@ class SpecSource(Protocol):
         Raises:
           SpecError: when there is no such change, or it cannot be read.
         """
+        ...
 
     def require_work(self, change_id: str, /) -> Change:
         """Read one change that has tasks.
@@ -92,6 +109,47 @@ class SpecSource(Protocol):
         Raises:
           SpecError: also when it has none.
         """
+        ...
+
+    def item_names(self, change_id: str, /) -> Sequence[str]:
+        """Return what its item may be called, the best name first; each is one of a kind here."""
+        ...
+
+
+class SpecFormat(Protocol):
+    """One way to write a spec, and how it is found in a checkout. Blocking.
+
+    Attributes:
+      name: for people; ``looks_for``: what it is found by, for the message that there is none.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def looks_for(self) -> str: ...
+
+    def nearest(
+        self, top: Path, start: Path, tracked: Callable[[str], Sequence[Path]], /
+    ) -> SpecSource | None:
+        """Return the source that is meant in a directory when nobody names one.
+
+        Args:
+          top: top of the checkout; ``start``: where the search begins.
+          tracked: returns every tracked directory of a name.
+
+        Raises:
+          SpecError: when there are several and none is nearest.
+        """
+        ...
+
+    def below(self, root: Path, /) -> SpecSource:
+        """Return the source of this format below a root."""
+        ...
+
+    def named(self, top: Path, path: Path, /) -> tuple[SpecSource, str] | None:
+        """Return the source and the id of the change that lies at a path, if it is one."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -101,19 +159,21 @@ class Change:
     Attributes:
       id: its name, unique below its spec root.
       title: a heading for people.
-      root: directory that holds ``openspec/``; set-up and verify run there.
-      directory: the change's own directory, with its files.
+      root: set-up and verify run there.
+      path: its own directory, or its one file; None when it is in no file.
       tasks_file: the file whose boxes are ticked, or None when it is missing.
+      brief: what to do, in words, for a change without a task file.
       warnings: what was odd but readable, each naming file and line.
     """
 
     id: str
     title: str
     root: Path
-    directory: Path
+    path: Path | None
     tasks_file: Path | None
     stories: tuple[Story, ...]
     scenarios: tuple[Scenario, ...]
     proposal: Path | None
     design: Path | None
+    brief: str = ""
     warnings: tuple[str, ...] = ()

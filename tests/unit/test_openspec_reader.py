@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.openspec.reader import FILE_LIMIT, OpenSpec
+from orchestrator.adapters.openspec.reader import OpenSpec
 from orchestrator.adapters.openspec.root import find_roots
+from orchestrator.adapters.spec_file import FILE_LIMIT
 from orchestrator.errors import SpecError
 
 
@@ -38,7 +39,7 @@ def test_changes_leave_out_the_archive(tmp_path: Path, change: Path) -> None:
 def test_a_change_is_read_whole(tmp_path: Path, change: Path) -> None:
     found = OpenSpec(tmp_path).read("add-login")
 
-    assert (found.root, found.directory, found.design) == (tmp_path, change, None)
+    assert (found.root, found.path, found.design) == (tmp_path, change, None)
     assert found.tasks_file == change / "tasks.md"
     assert [story.id for story in found.stories] == ["1"]
     assert [scenario.capability for scenario in found.scenarios] == ["auth"]

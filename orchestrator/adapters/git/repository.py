@@ -167,6 +167,11 @@ class Repository:
                     found.add(b"/".join(parts[: depth + 1]))
         return tuple(sorted(self.checkout / os.fsdecode(path) for path in found))
 
+    def is_tracked(self, path: Path) -> bool:
+        """Tell whether git tracks a file, or a file below a directory, of the checkout."""
+        name = os.path.relpath(path, self.checkout)
+        return bool(self.checkout_git.run("ls-files", "-z", "--", name).stdout)
+
     def raw_git(self) -> Git:
         """Return git on the same objects that keeps bytes as they are: no attribute applies."""
         directory = self.state_dir / "raw.git"

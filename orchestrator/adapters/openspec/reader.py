@@ -6,14 +6,12 @@ import difflib
 import os
 from pathlib import Path
 
+from orchestrator.adapters.spec_file import read_text, unreadable
 from orchestrator.errors import SpecError
 from orchestrator.work.spec import Change, ChangeSummary, Scenario
 
 from .lines import fenced_lines, split_lines
 from .tasks import ParsedTasks, parse_tasks
-
-FILE_LIMIT = 4 * 1024 * 1024
-"""Largest file that is read, in bytes."""
 
 
 class OpenSpec:
@@ -23,9 +21,19 @@ class OpenSpec:
       root: directory that holds ``openspec/``.
     """
 
+    format = "OpenSpec"
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self._changes = root / "openspec" / "changes"
+
+    def at(self, root: Path) -> OpenSpec:
+        """Return the changes below another root."""
+        return OpenSpec(root)
+
+    def item_names(self, change_id: str) -> tuple[str, ...]:
+        """Return the change's own name."""
+        return (change_id,)
 
     def changes(self) -> tuple[ChangeSummary, ...]:
         """Return the changes that are not archived, sorted by name.
@@ -48,7 +56,7 @@ class OpenSpec:
             id=change_id,
             title=_title(directory, warnings) or change_id,
             root=self.root,
-            directory=directory,
+            path=directory,
             tasks_file=_present(directory / "tasks.md"),
             stories=parsed.stories,
             scenarios=_scenarios(directory, warnings),
@@ -64,7 +72,7 @@ class OpenSpec:
           SpecError: also when it has no task file, or one without tasks.
         """
         change = self.read(change_id)
-        where = str(change.directory / "tasks.md")
+        where = str(self._changes / change_id / "tasks.md")
         fix = 'write tasks as "- [ ] 1.1 What to do" under "## 1. Section"'
         if change.tasks_file is None:
             raise SpecError(f"{change_id} has no tasks.md", where=where, fix=fix)
@@ -83,7 +91,7 @@ class OpenSpec:
                     if _is_valid(entry.name) and entry.is_dir(follow_symlinks=False)
                 )
         except OSError as error:
-            raise _unreadable(self._changes, error) from error
+            raise unreadable(self._changes, error) from error
 
     def _directory(self, change_id: str) -> Path:
         names = self._names()
@@ -123,7 +131,7 @@ def _is_valid(name: str) -> bool:
 
 def _read_tasks(directory: Path, warnings: list[str]) -> ParsedTasks:
     path = directory / "tasks.md"
-    parsed = parse_tasks(_read_text(path, warnings))
+    parsed = parse_tasks(read_text(path, warnings))
     warnings += [f"{path.name}: {warning}" for warning in parsed.warnings]
     warnings += [f"{path.name}: section {title!r} has no tasks" for title in parsed.empty_sections]
     return parsed
@@ -131,7 +139,7 @@ def _read_tasks(directory: Path, warnings: list[str]) -> ParsedTasks:
 
 def _title(directory: Path, warnings: list[str]) -> str:
     """Return the proposal's first top heading; its sections ("Why") are no title."""
-    lines = split_lines(_read_text(directory / "proposal.md", warnings))
+    lines = split_lines(read_text(directory / "proposal.md", warnings))
     hidden = fenced_lines(lines)
     for number, line in enumerate(lines):
         if number not in hidden and line.startswith("# "):
@@ -146,41 +154,9 @@ def _scenarios(directory: Path, warnings: list[str]) -> tuple[Scenario, ...]:
     found: list[Scenario] = []
     for path in sorted(specs.rglob("spec.md")):
         capability = path.parent.relative_to(specs).as_posix()
-        found += parse_scenarios(_read_text(path, warnings), capability)
+        found += parse_scenarios(read_text(path, warnings), capability)
     return tuple(found)
 
 
 def _present(path: Path) -> Path | None:
     return path if path.is_file() else None
-
-
-def _read_text(path: Path, warnings: list[str]) -> str:
-    """Return a file's text, "" when it is missing; bytes that are no UTF-8 are replaced."""
-    # A pipe or device of that name would block the thread for ever.
-    if not path.is_file():
-        return ""
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_LIMIT + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(data) > FILE_LIMIT:
-        raise SpecError(
-            f"{path.name} is larger than {FILE_LIMIT // 1024 // 1024} MiB",
-            where=str(path),
-            fix="split it, or move what is no spec out of it",
-        )
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        warnings.append(f"{path.name}: line {line}: not UTF-8; unreadable characters are replaced")
-        return data.decode(errors="replace")
-
-
-def _unreadable(path: Path, error: OSError) -> SpecError:
-    return SpecError(
-        f"{path.name} cannot be read: {error.strerror}",
-        where=str(path),
-        fix="see to its permissions",
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.errors import SpecError
+from orchestrator.errors import NoSpecError, SpecError
 
 NAME = "openspec"
 
@@ -23,7 +23,8 @@ def find_roots(repo: Path, cwd: Path, tracked: Iterable[str | Path] | None) -> P
         or lie in one; None looks only upwards.
 
     Raises:
-      SpecError: when there is none, or several and none is nearest; those are listed.
+      NoSpecError: when there is none.
+      SpecError: when there are several and none is nearest; those are listed.
     """
     top = repo.resolve()
     start = cwd.resolve()
@@ -40,7 +41,7 @@ def find_roots(repo: Path, cwd: Path, tracked: Iterable[str | Path] | None) -> P
     if len(below) == 1:
         return below[0]
     if not present:
-        raise SpecError(
+        raise NoSpecError(
             f"no {NAME}/ directory here, above or below",
             where=str(start),
             fix="create one with `openspec init`, or choose a directory with -C",

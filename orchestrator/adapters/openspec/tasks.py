@@ -6,6 +6,7 @@ import re
 
 import attrs
 
+from orchestrator.work.naming import story_name, task_name, unique
 from orchestrator.work.spec import Story, Task
 
 from .lines import fenced_lines, split_lines
@@ -24,11 +25,6 @@ _TASK = re.compile(
 )
 _SECTION = re.compile(r" {0,3}##[ \t]++(.*)")
 _CLOSING_HASHES = re.compile(r"(?:^|[ \t])#+[ \t]*$")
-# Not possessive round a group: Python 3.11.2, Debian 12's, matches that wrongly.
-_STORY_NUMBER = re.compile(r"(\d+(?:\.\d+)*)(?!\d|\.\d)(?:[.):]\s*|\s+[-–—:]\s*|\s+|$)(.*)")  # noqa: RUF001
-_TASK_NUMBER = re.compile(
-    r"(\d+(?:\.\d+)+(?!\d|\.\d)[a-z]?|\d++(?=[.):]))[.):]?(?:\s+|$)(.*)", re.DOTALL
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +72,7 @@ def parse_tasks(text: str) -> ParsedTasks:
             if len(sections) == 1 and sections[0][2]:
                 taken.add("0")
             wanted, title = _section_name(section[1])
-            story_id = _unique(wanted, taken)
+            story_id = unique(wanted, taken)
             if story_id != wanted:
                 warnings.append(
                     f"line {number + 1}: another section is called {wanted}; this one is {story_id}"
@@ -94,29 +90,10 @@ def parse_tasks(text: str) -> ParsedTasks:
 
 
 def _task(match: re.Match[str], *, position: int, line: int) -> Task:
-    text = match[2].strip()
-    numbered = _TASK_NUMBER.match(text)
-    return Task(
-        id=numbered[1] if numbered else str(position),
-        description=numbered[2].strip() if numbered else text,
-        done=(match[1] or "") in ("x", "X"),
-        line=line,
-    )
+    number, description = task_name(match[2])
+    done = (match[1] or "") in ("x", "X")
+    return Task(id=number or str(position), description=description, done=done, line=line)
 
 
 def _section_name(heading: str) -> tuple[str, str]:
-    title = _CLOSING_HASHES.sub("", heading.rstrip()).strip()
-    numbered = _STORY_NUMBER.match(title)
-    if numbered:
-        return numbered[1], numbered[2].strip() or title
-    return re.sub(r"[\W_]+", "-", title.lower()).strip("-") or "section", title
-
-
-def _unique(wanted: str, taken: set[str]) -> str:
-    """Return the id, with a suffix when it is taken, and take it."""
-    chosen, suffix = wanted, 1
-    while chosen in taken:
-        suffix += 1
-        chosen = f"{wanted}-{suffix}"
-    taken.add(chosen)
-    return chosen
+    return story_name(_CLOSING_HASHES.sub("", heading.rstrip()))
