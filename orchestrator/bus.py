@@ -26,6 +26,8 @@ class EventBus:
         self._ring: list[Event | None] = [None] * capacity
         self._next = 0
         self._closed = False
+        self.closed = trio.Event()
+        """Set after the last event."""
         self._readers = trio.lowlevel.ParkingLot()
 
     def publish(self, event: Event) -> None:
@@ -40,6 +42,7 @@ class EventBus:
     def close(self) -> None:
         """Let every subscriber end after what it has not read yet."""
         self._closed = True
+        self.closed.set()
         self._readers.unpark_all()
 
     @contextmanager

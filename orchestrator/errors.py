@@ -66,6 +66,18 @@ class BusyError(UsageError):
     code = "busy"
 
 
+class NoEngineError(UsageError):
+    """Nothing runs on the repository that could be asked."""
+
+    code = "no-engine"
+
+
+class EngineLostError(OrchestratorError):
+    """The engine does not answer, or ended in the middle of an answer."""
+
+    code = "engine-lost"
+
+
 class SpecError(UsageError):
     """A spec cannot be read or holds nothing to do."""
 

@@ -14,12 +14,12 @@ from .bridge import EventBridge, Sink
 from .bus import EventBus, Subscription
 from .coordinator import Coordinator
 from .envelope import Envelope, Mailbox
-from .errors import StoppedError
+from .errors import RestartLimitError, StoppedError
 from .messages import Command, Event
 from .plugin import Plugin
 from .registry import Registry
 from .stop import StopLevel, StopWatcher
-from .supervisor import RestartPolicy, supervise
+from .supervisor import RestartPolicy, Service, supervise
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
@@ -32,6 +32,14 @@ class StopRequested(Event):
     """Somebody asked to stop, or asked more urgently."""
 
     level: StopLevel
+
+
+@attrs.frozen(kw_only=True)
+class ServerGivenUp(Event):
+    """A server crashed too often; the work goes on without it."""
+
+    server: str
+    error: str
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -110,6 +118,10 @@ class Orchestrator:
         """Wait until no execution and no command runs any more."""
         await self._stopped.wait()
 
+    async def wait_closed(self) -> None:
+        """Wait until nothing more is published: only bridges and servers still run."""
+        await self._bus.closed.wait()
+
     def _on_level(self, level: StopLevel) -> None:
         if not self._leaving:
             self._bus.publish(StopRequested(level=level))
@@ -150,9 +162,10 @@ class Orchestrator:
             self._finish_commands()
 
 
-async def _serve_bridges(
+async def _serve_outside(
     scope: trio.CancelScope,
     bridges: Mapping[str, EventBridge],
+    servers: Mapping[str, Service],
     bus: EventBus,
     *,
     task_status: trio.TaskStatus[None],
@@ -163,7 +176,20 @@ async def _serve_bridges(
                 await nursery.start(
                     supervise, f"bridge {name}", bridge.run, RestartPolicy(), bus.publish
                 )
+            for name, server in servers.items():
+                await nursery.start(_keep_up, name, server, bus)
             task_status.started()
+
+
+async def _keep_up(
+    name: str, server: Service, bus: EventBus, *, task_status: trio.TaskStatus[None]
+) -> None:
+    try:
+        await supervise(
+            f"server {name}", server, RestartPolicy(), bus.publish, task_status=task_status
+        )
+    except RestartLimitError as error:
+        bus.publish(ServerGivenUp(server=name, error=error.message))
 
 
 @asynccontextmanager
@@ -172,6 +198,7 @@ async def open_orchestrator(
     plugins: Iterable[Plugin],
     services: Mapping[type[Any], object] = MappingProxyType({}),
     sinks: Mapping[str, Sink] = MappingProxyType({}),
+    servers: Mapping[str, Callable[[Orchestrator], Service]] = MappingProxyType({}),
     grace: float = 10.0,
     flush: float = 2.0,
     signals: bool = False,
@@ -187,6 +214,9 @@ async def open_orchestrator(
       services: instances that handlers find with `Context.service`, by the type they ask for;
         `StopWatcher` is always there.
       sinks: where events go, by a name for messages: ``emit(batch)`` or an async callable.
+      servers: makers of services that others reach it through, by a name for messages. They are
+        up before the first command, end by themselves after `Orchestrator.wait_closed`, and are
+        restarted in place; one that crashes too often is given up.
       signals: watch SIGINT, SIGTERM and SIGHUP. Programs only, in the main thread.
       on_force: what a third, impatient request calls: it has to end the process.
 
@@ -206,6 +236,7 @@ async def open_orchestrator(
         publish=bus.publish,
         services={StopWatcher: stopping, **services},
     )
+    serving = {name: make(handle) for name, make in servers.items()}
     pumping = trio.CancelScope(shield=True)
     block: BaseException | None = None
     failure: BaseException | None = None
@@ -219,7 +250,7 @@ async def open_orchestrator(
                 _signals(stopping) if signals else nullcontext(),
                 trio.open_nursery() as bridges,
             ):
-                await bridges.start(_serve_bridges, pumping, pumps, bus)
+                await bridges.start(_serve_outside, pumping, pumps, serving, bus)
                 try:
                     async with trio.open_nursery() as nursery:
                         handle._everything = nursery.cancel_scope

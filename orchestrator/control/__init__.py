@@ -1,0 +1,1 @@
+"""The control socket: a running engine answers other terminals."""

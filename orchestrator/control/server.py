@@ -1,0 +1,228 @@
+"""Serves the socket: a service of the engine. No client can hold, crash or impersonate it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from orchestrator.adapters.lines import iter_lines
+from orchestrator.errors import OrchestratorError
+from orchestrator.text import one_line
+
+from . import endpoint, protocol
+from .feed import Feed
+from .protocol import FrameError, Request
+
+log = logging.getLogger(__name__)
+
+MAX_CLIENTS = 64
+_IDLE = 600.0
+_REFUSAL = 2.0
+
+
+@attrs.frozen(kw_only=True)
+class Method:
+    """What a request can ask for.
+
+    Attributes:
+      run: takes the parameters, returns what JSON can hold; raises OrchestratorError to fail.
+      changes: whether it acts on the run: what the run itself started may not call it.
+      deadline: seconds it may take.
+    """
+
+    run: Callable[[Mapping[str, Any]], Awaitable[Any]]
+    changes: bool
+    deadline: float = 10.0
+
+
+@attrs.define(eq=False, kw_only=True)
+class ControlServer:
+    """The engine's end of the socket.
+
+    Attributes:
+      state_dir: the repository's; its engine lock is ours.
+      methods: by name; ``events.subscribe`` is always there.
+      hello: what a client is told first, besides the protocol's version.
+      closed: returns after the last event.
+      unreachable: is told when there is no place for a socket; the engine goes on without.
+    """
+
+    state_dir: Path
+    methods: Mapping[str, Method]
+    feed: Feed
+    hello: Mapping[str, Any]
+    closed: Callable[[], Awaitable[None]]
+    unreachable: Callable[[OSError], None]
+    _clients: set[trio.SocketStream] = attrs.field(factory=set, init=False)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until the last event has been told to every subscriber.
+
+        Cancellation closes every connection.
+        """
+        try:
+            raw, path = await trio.to_thread.run_sync(endpoint.listen, self.state_dir)
+        except OSError as error:
+            self.unreachable(error)
+            task_status.started()
+            return
+        try:
+            with trio.socket.from_stdlib_socket(raw) as listening:
+                async with trio.open_nursery() as clients:
+                    async with trio.open_nursery() as accepting:
+                        listener = trio.SocketListener(listening)
+                        accepting.start_soon(self._accept, listener, clients)
+                        task_status.started()
+                        await self.closed()
+                        accepting.cancel_scope.cancel()
+                    for client in self._clients:
+                        # Ends the reading; subscribers still get what is left.
+                        with suppress(OSError):
+                            client.socket.shutdown(trio.socket.SHUT_RD)
+        finally:
+            endpoint.remove(self.state_dir, path)
+
+    async def _accept(self, listener: trio.SocketListener, clients: trio.Nursery) -> None:
+        await trio.serve_listeners(self._serve, [listener], handler_nursery=clients)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        raw = stream.socket
+        try:
+            pid, uid = endpoint.peer(raw)
+        except OSError:
+            await stream.aclose()
+            return
+        refusal = None
+        if uid not in (os.geteuid(), 0):
+            refusal = f"the engine belongs to user {os.geteuid()}"
+        elif len(self._clients) >= MAX_CLIENTS:
+            refusal = f"{MAX_CLIENTS} others are connected already"
+        async with stream:
+            if refusal is not None:
+                with trio.move_on_after(_REFUSAL), suppress(trio.BrokenResourceError):
+                    await stream.send_all(protocol.failure(None, protocol.REFUSED, refusal))
+                return
+            self._clients.add(stream)
+            try:
+                await _Connection(self, stream, pid).run()
+            except Exception:
+                log.exception("a connection to the control socket failed")
+            finally:
+                self._clients.discard(stream)
+
+
+@attrs.define(eq=False)
+class _Connection:
+    _server: ControlServer
+    _stream: trio.SocketStream
+    _pid: int
+    _mouth: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _subscribed: bool = attrs.field(default=False, init=False)
+
+    async def run(self) -> None:
+        """Answer until the client has gone, said nothing for long, or heard the last event."""
+        with self._scope:
+            hello = {"protocol": protocol.PROTOCOL, **self._server.hello}
+            await self._send(protocol.notification("hello", hello))
+            async with trio.open_nursery() as nursery:
+                await self._listen(nursery)
+
+    async def _send(self, frame: bytes) -> None:
+        async with self._mouth:
+            try:
+                await self._stream.send_all(frame)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._scope.cancel()
+                await trio.lowlevel.checkpoint()
+
+    async def _listen(self, nursery: trio.Nursery) -> None:
+        lines = iter_lines(self._stream, protocol.MAX_FRAME)
+        while True:
+            line: object = None
+            with trio.move_on_after(math.inf if self._subscribed else _IDLE):
+                try:
+                    line = await anext(lines)
+                except (StopAsyncIteration, trio.BrokenResourceError):
+                    return
+            if not isinstance(line, bytes):
+                text = "the connection was idle" if line is None else "the frame is too long"
+                await self._send(protocol.failure(None, protocol.INVALID_REQUEST, text))
+                self._scope.cancel()
+                return
+            if line.strip():
+                await self._answer(line, nursery)
+
+    async def _answer(self, frame: bytes, nursery: trio.Nursery) -> None:
+        try:
+            request = protocol.parse_request(frame)
+        except FrameError as error:
+            await self._send(protocol.failure(error.id, error.code, error.message))
+            return
+        reply = await self._reply(request, nursery)
+        if request.answered:
+            await self._send(reply)
+
+    async def _reply(self, request: Request, nursery: trio.Nursery) -> bytes:
+        try:
+            if request.method == "events.subscribe":
+                return protocol.success(request.id, self._subscribe(request, nursery))
+            return protocol.success(request.id, await self._call(request))
+        except FrameError as error:
+            return protocol.failure(request.id, error.code, error.message)
+        except OrchestratorError as error:
+            return protocol.failure(
+                request.id, protocol.FAILED, error.message, data=error.document()
+            )
+        except Exception:
+            log.exception("%s failed", one_line(request.method))
+            text = f"a mistake in the orchestrator: {one_line(request.method)} failed"
+            return protocol.failure(request.id, protocol.INTERNAL_ERROR, text)
+
+    async def _call(self, request: Request) -> Any:
+        method = self._server.methods.get(request.method)
+        if method is None:
+            name = one_line(request.method, 80)
+            raise FrameError(protocol.METHOD_NOT_FOUND, f"no method {name}")
+        if method.changes and self._pid and _descends_from(self._pid, os.getpid()):
+            text = "what a run started may look at it, and not act on it"
+            raise FrameError(protocol.REFUSED, text)
+        with trio.move_on_after(method.deadline):
+            return await method.run(request.params)
+        text = f"not done within {method.deadline:g} s"
+        raise FrameError(protocol.INTERNAL_ERROR, text)
+
+    def _subscribe(self, request: Request, nursery: trio.Nursery) -> dict[str, Any]:
+        since = request.params.get("since")
+        if isinstance(since, bool) or not isinstance(since, (int, type(None))):
+            raise FrameError(protocol.INVALID_PARAMS, "since is a whole number")
+        if self._subscribed:
+            raise FrameError(protocol.INVALID_REQUEST, "subscribed already")
+        self._subscribed = True
+        nursery.start_soon(self._server.feed.pump, since, self._send)
+        return {}
+
+
+def _descends_from(pid: int, ancestor: int) -> bool:
+    """Tell whether a process was started, however indirectly, by another; not by being it.
+
+    One that cannot be looked at counts as started by it.
+    """
+    while pid > 1 and pid != ancestor:
+        try:
+            # The command name may hold spaces and brackets; the fields begin after the last one.
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2]
+            pid = int(fields.split()[1])
+        except (OSError, ValueError, IndexError):
+            return True
+        if pid == ancestor:
+            return True
+    return False
