@@ -204,7 +204,6 @@ async def test_a_path_too_long_for_a_socket_is_pointed_to(far_away: Engines) -> 
         assert len(path) < 108
         assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
         assert await ask(far_away, "echo", a=1) == {"a": 1}
-    assert not os.path.lexists(path)
 
 
 async def test_a_directory_that_others_can_enter_is_not_used(engines: Engines) -> None:
