@@ -24,9 +24,11 @@ from .settings import (
     AgentSettings,
     Config,
     Execution,
+    Patience,
     Seconds,
     WorkspaceSettings,
     parse_duration,
+    parse_patience,
 )
 
 FILE_NAME = "orchestrator.toml"
@@ -149,6 +151,9 @@ def _make_converter() -> cattrs.Converter:
         converter.register_structure_hook(kind, _strictly(kind))
     converter.register_structure_hook_func(
         lambda kind: kind is Seconds, lambda value, _: parse_duration(value)
+    )
+    converter.register_structure_hook_func(
+        lambda kind: kind is Patience, lambda value, _: parse_patience(value)
     )
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _strings)
     for cls in (AgentSettings, WorkspaceSettings, Execution, Config):

@@ -9,6 +9,8 @@ from typing import NewType
 import attrs
 
 Seconds = NewType("Seconds", float)
+Patience = NewType("Patience", float)
+"""Seconds that may also be 0: never."""
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -27,15 +29,30 @@ def parse_duration(value: object) -> Seconds:
     return Seconds(float(match[1]) * _UNITS[match[2]])
 
 
+def parse_patience(value: object) -> Patience:
+    """Return seconds as `parse_duration` does, or 0.
+
+    Raises:
+      ValueError: as `parse_duration`.
+    """
+    never = value == 0 or (isinstance(value, str) and re.fullmatch(r"0+\s*[smhd]?", value.strip()))
+    return Patience(0.0) if never and value is not False else Patience(parse_duration(value))
+
+
 @attrs.frozen(kw_only=True)
 class Execution:
-    """How work is done. Times in seconds; in the file also "90s", "30m", "2h", "14d"."""
+    """How work is done. Times in seconds; in the file also "90s", "30m", "2h", "14d".
+
+    Attributes:
+      wait: longest time to wait for a usage limit to end; 0 is never.
+    """
 
     agent: str | None = None
     command_timeout: Seconds = Seconds(30.0)
     attempt_timeout: Seconds = Seconds(1800.0)
     max_attempts: int = attrs.field(default=3, validator=attrs.validators.ge(1))
     verify: tuple[str, ...] = ()
+    wait: Patience = Patience(21600.0)
     finish: str = attrs.field(default="keep", validator=attrs.validators.in_(("keep", "merge")))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 
 _ESCAPE = re.compile(
@@ -36,6 +37,20 @@ def shown(text: str, limit: int = SHOWN) -> str:
 def one_line(text: str, limit: int = LINE) -> str:
     """Return ``text`` as one short line."""
     return shown(" ".join(clean(text[: limit * 8]).split()), limit)
+
+
+def clock_time(at: float) -> str:
+    """Return a Unix time as a person's clock shows it: "17:05", with the day if it is not today."""
+    try:
+        then = time.localtime(at)
+    except (OverflowError, ValueError, OSError):
+        return "the end of time"
+    today = time.localtime()
+    same_day = (then.tm_year, then.tm_yday) == (today.tm_year, today.tm_yday)
+    if same_day:
+        return time.strftime("%H:%M", then)
+    same_year = then.tm_year == today.tm_year
+    return time.strftime("%b %d %H:%M" if same_year else "%Y-%m-%d %H:%M", then)
 
 
 class Tail:

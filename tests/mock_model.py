@@ -30,10 +30,31 @@ class Use:
 
 @attrs.frozen
 class Refuse:
-    """Every request is answered with this HTTP status."""
+    """Every request is answered with this HTTP status, the way the real service does."""
 
     status: int
     kind: str
+    message: str = "refused by the script"
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def usage_limit(resets_at: int, claim: str = "five_hour") -> Refuse:
+    """A subscription's limit is reached until then (Unix time in seconds)."""
+    unified = {"status": "rejected", "reset": str(resets_at), "representative-claim": claim}
+    return Refuse(
+        429,
+        "rate_limit_error",
+        "This request would exceed your account's rate limit. Please try again later.",
+        {
+            **{f"anthropic-ratelimit-unified-{name}": value for name, value in unified.items()},
+            "x-should-retry": "false",
+        },
+    )
+
+
+def overloaded() -> Refuse:
+    """The service has more to do than it can."""
+    return Refuse(529, "overloaded_error", "Overloaded")
 
 
 Turn = Say | Use | Refuse
@@ -99,8 +120,9 @@ def serve(*script: Turn) -> Iterator[Model]:
                 return self._reply(200, {"input_tokens": 1})
             turn = model.turn(request)
             if isinstance(turn, Refuse):
-                error = {"type": turn.kind, "message": "refused by the script"}
-                return self._reply(turn.status, {"type": "error", "error": error})
+                error = {"type": turn.kind, "message": turn.message}
+                document = {"type": "error", "error": error}
+                return self._reply(turn.status, document, turn.headers)
             name = request.get("model", "")
             if not request.get("stream"):
                 return self._reply(200, _message(name, [_block(turn)], _reason(turn)))
@@ -112,9 +134,13 @@ def serve(*script: Turn) -> Iterator[Model]:
                 self.wfile.write(f"event: {event['type']}\ndata: {data}\n\n".encode())
             return None
 
-        def _reply(self, status: int, document: Mapping[str, Any]) -> None:
+        def _reply(
+            self, status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        ) -> None:
             body = json.dumps(document).encode()
             self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()

@@ -125,6 +125,7 @@ class ClaudeWorker:
         file = await collect_result(task, emit)
         return judge(
             failure=transcript.failure(ending, agent=self.name),
+            limited=transcript.limited and not ending.interrupted,
             file=file,
             message=transcript.result.text if transcript.result else "",
             usage=transcript.usage,

@@ -11,6 +11,8 @@ from orchestrator.text import one_line
 from orchestrator.work.worker import ApiRetry, RateLimited, Usage
 
 _UNAUTHORISED = (401, 403)
+_REFUSED_FOR_NOW = 429
+_THEIR_FAULT = range(500, 600)
 
 
 @attrs.define(eq=False)
@@ -54,10 +56,23 @@ class Transcript:
         return tuple(self._refused.values())
 
     @property
+    def limited(self) -> bool:
+        """Whether the model's service ended it, and may well serve it later."""
+        if self.result is None:
+            return self.limit is not None
+        status = self.result.api_error_status
+        unreachable = self.result.terminal_reason == "api_error" and status is None
+        return self.result.is_error and (
+            self.limit is not None
+            or unreachable
+            or status == _REFUSED_FOR_NOW
+            or status in _THEIR_FAULT
+        )
+
+    @property
     def limit_reset(self) -> float | None:
-        """When the usage limit ends that stopped it, if it was one and that is known."""
-        failed = self.result is None or self.result.is_error
-        return self.limit.resets_at if self.limit and failed else None
+        """When the limit ends that stopped it, if it was one and that is known."""
+        return self.limit.resets_at if self.limit and self.limited else None
 
     def failure(self, ending: Ending, *, agent: str) -> str:
         """Say why the run is no success, "" when it is one.

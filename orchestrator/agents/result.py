@@ -8,9 +8,11 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import attrs
 
+from orchestrator.agents.loose import integer, number
 from orchestrator.text import clean, shown
 from orchestrator.work.worker import Usage, Verdict, WorkerReport
 
@@ -22,16 +24,24 @@ _STATUS = {
     "complete": Verdict.COMPLETE,
     "failed": Verdict.FAILED,
     "blocked": Verdict.BLOCKED,
+    "limited": Verdict.LIMITED,
 }
 
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """What a worker says of its own work; ``reason`` is the question when it is blocked."""
+    """What a worker says of its own work; ``reason`` is the question when it is blocked.
+
+    Attributes:
+      resets_at: Unix time in seconds until which it is limited, or None.
+      usage: what it says it used, or None when it says nothing.
+    """
 
     verdict: Verdict
     reason: str = ""
     learnings: str = ""
+    resets_at: float | None = None
+    usage: Usage | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +89,7 @@ def parse_result(data: bytes) -> ResultFile:
     status = document.get("status")
     verdict = _STATUS.get(status) if isinstance(status, str) else None
     if verdict is None:
-        return ResultFile(problem='its "status" is none of "complete", "failed", "blocked"')
+        return ResultFile(problem=f'its "status" is none of {", ".join(map(json.dumps, _STATUS))}')
     texts = {}
     for key in ("reason", "question", "learnings"):
         value = document.get(key)
@@ -91,7 +101,26 @@ def parse_result(data: bytes) -> ResultFile:
         reason = texts["question"] or reason
     elif verdict is Verdict.COMPLETE:
         reason = ""
-    return ResultFile(claim=Claim(verdict=verdict, reason=reason, learnings=texts["learnings"]))
+    usage = document.get("usage")
+    return ResultFile(
+        claim=Claim(
+            verdict=verdict,
+            reason=reason,
+            learnings=texts["learnings"],
+            resets_at=number(document.get("resets_at")) or None,
+            usage=_usage(usage) if isinstance(usage, dict) else None,
+        )
+    )
+
+
+def _usage(document: dict[str, Any]) -> Usage:
+    """Read what a worker says it used; nothing it can say makes a budget grow."""
+    turns, read, written = (
+        max(integer(document.get(key)) or 0, 0)
+        for key in ("turns", "input_tokens", "output_tokens")
+    )
+    cost = max(number(document.get("cost")), 0.0)
+    return Usage(turns=turns, input_tokens=read, output_tokens=written, cost=cost)
 
 
 def promise(message: str) -> Claim | None:
@@ -120,6 +149,7 @@ def judge(
     usage: Usage | None = None,
     session: str | None = None,
     denied: tuple[str, ...] = (),
+    limited: bool = False,
     limit_reset: float | None = None,
 ) -> WorkerReport:
     """Weigh everything a worker left behind; pure.
@@ -130,18 +160,20 @@ def judge(
       message: the worker's last message.
       exit_code: the exit status where that is itself a result (commands), else None.
       complaint: the last thing it printed, to explain a bad exit status.
+      limited: whether ``failure`` is a limit of its service; ``limit_reset``: until when.
     """
     file = file or ResultFile()
     claim = file.claim or promise(message)
     exited_badly = exit_code is not None and exit_code != 0
     if failure:
-        verdict, reason = Verdict.FAILED, failure
+        verdict, reason = Verdict.LIMITED if limited else Verdict.FAILED, failure
     elif exited_badly and (claim is None or (not file.claim and claim.verdict is Verdict.COMPLETE)):
         verdict, reason = Verdict.FAILED, describe_exit(exit_code or 0)
         if complaint:
             reason += f": {shown(complaint)}"
     elif claim is not None:
         verdict, reason = claim.verdict, claim.reason
+        limit_reset = claim.resets_at
     elif exit_code == 0:
         verdict, reason = Verdict.COMPLETE, ""
     else:
@@ -152,7 +184,7 @@ def judge(
     return WorkerReport(
         verdict=verdict,
         reason=reason,
-        usage=usage or Usage(),
+        usage=usage or (file.claim and file.claim.usage) or Usage(),
         session=session,
         denied=denied,
         limit_reset=limit_reset,

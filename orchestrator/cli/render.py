@@ -15,6 +15,7 @@ from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
     BaselinePassed,
+    LimitReached,
     RunEnded,
     RunStarted,
     StoryVerified,
@@ -25,7 +26,7 @@ from orchestrator.run.events import (
 from orchestrator.run.facts import event_fields, event_name
 from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
-from orchestrator.text import one_line
+from orchestrator.text import clock_time, one_line
 from orchestrator.work.worker import Usage
 
 from .output import VERSION, Quiet, coloured, duration, width
@@ -101,6 +102,12 @@ class PlainLines:
                 return self._acted(kind, text)
             case VerificationStarted(commands=commands):
                 return self._acted("verify", ", ".join(commands))
+            case LimitReached(agent=agent, until=until, seconds=seconds):
+                return self._paint(
+                    f"    {one_line(agent)}: limit until {clock_time(until)} "
+                    f"({duration(seconds)}); waiting, no attempt used",
+                    "yellow",
+                )
             case AttemptFailed():
                 return self._failed(event)
             case StoryVerified():
@@ -171,7 +178,8 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
                 f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.change}"
             )
         case _:
-            return f"{head}: {event.reason}\ncontinue with: orc run {event.change}"
+            how = f", {event.advice}" if event.advice else ""
+            return f"{head}: {event.reason}\ncontinue with: orc run {event.change}{how}"
 
 
 def _head(position: int, stories: int, title: str) -> str:

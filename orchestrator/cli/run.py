@@ -32,11 +32,11 @@ from .render import JsonLines, PlainLines, documents, summary, write_slowly
 _LOG_ROOM = 16 << 20
 """Bytes of a run's log after which only facts are written."""
 
-_EXIT_CODES = {"done": 0, "failed": 1, "blocked": 4, "stopped": 130}
+_EXIT_CODES = {"done": 0, "failed": 1, "limited": 3, "blocked": 4, "stopped": 130}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Drive one change; exit 0 done, 1 failed, 4 waits for a person, 130 stopped."""
+    """Drive one change; exit 0 done, 1 failed, 3 limited, 4 waits for a person, 130 stopped."""
     options = RunOptions(
         directory=Path(arguments.directory),
         config_file=Path(arguments.config) if arguments.config else None,
@@ -159,6 +159,7 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
             "max_attempts": attempts,
             "attempt_timeout": arguments.attempt_timeout,
             "command_timeout": arguments.command_timeout,
+            "wait": arguments.wait,
             "verify": arguments.verify,
             "finish": arguments.finish,
         }

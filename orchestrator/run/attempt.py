@@ -45,6 +45,7 @@ class LoopSettings:
       writable: what the worker may write to besides its workspace.
       attempts: directory that gets one fresh directory per attempt.
       logs: directory of the attempts' raw output.
+      wait: longest time to wait for a limit to end; 0 is never.
     """
 
     max_attempts: int
@@ -60,6 +61,7 @@ class LoopSettings:
     model: str | None
     max_turns: int | None
     max_cost: float | None
+    wait: float
 
 
 @attrs.frozen(kw_only=True)

@@ -30,7 +30,7 @@ async def run_change(
     signals: bool = False,
     on_force: Callable[[], None] | None = None,
 ) -> Outcome:
-    """Drive the planned change until it is done, failed, blocked or stopped.
+    """Drive the planned change until it is done, failed, blocked, limited or stopped.
 
     A polite stop starts no new attempt and has the running worker interrupted by its own protocol
     after 10 s; a second one cancels it now. What it had done is pinned either way.
@@ -138,6 +138,7 @@ def _runner(
             model=options.model or settings.model,
             max_turns=options.max_turns or settings.max_turns,
             max_cost=options.max_cost or settings.max_cost,
+            wait=execution.wait,
         ),
         interrupt=interrupt,
     )

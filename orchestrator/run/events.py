@@ -88,6 +88,17 @@ class AttemptFailed(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class LimitReached(Fact):
+    """The agent's service refuses for now: nothing is tried before the Unix time ``until``."""
+
+    item: str
+    agent: str
+    until: float
+    seconds: float
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class StoryVerified(Fact):
     """A story is done: its checkpoint is on the branch. ``verified`` is False without commands."""
 
@@ -105,7 +116,11 @@ class StoryVerified(Fact):
 
 @attrs.frozen(kw_only=True)
 class RunEnded(Fact):
-    """A run ended; ``state`` is done, failed, blocked or stopped."""
+    """A run ended; ``state`` is done, failed, blocked, limited or stopped.
+
+    Attributes:
+      advice: how to go on when that is not just the same command again, else "".
+    """
 
     run: str
     item: str
@@ -117,5 +132,6 @@ class RunEnded(Fact):
     attempts: int
     cost: float
     verified: bool
+    advice: str
     branch: str
     target: str

@@ -39,12 +39,18 @@ class Caller(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Judgement:
-    """What an attempt came to. ``tree`` is what was checked, only when VERIFIED."""
+    """What an attempt came to.
+
+    Attributes:
+      tree: what was checked, only when VERIFIED.
+      resets_at: Unix time in seconds until which it is LIMITED, when that is known.
+    """
 
     state: AttemptState
     reason: str = ""
     evidence: str = ""
     tree: str = ""
+    resets_at: float | None = None
     usage: Usage = attrs.field(factory=Usage)
     learnings: str = ""
 
@@ -98,6 +104,11 @@ class Judge:
         if report.verdict is Verdict.BLOCKED:
             reason = report.reason or "it does not say on what"
             return Judgement(state=AttemptState.BLOCKED, reason=reason)
+        if report.verdict is Verdict.LIMITED:
+            reason = report.reason or "the worker says it is limited"
+            return Judgement(
+                state=AttemptState.LIMITED, reason=reason, resets_at=report.limit_reset
+            )
         if report.verdict is Verdict.FAILED:
             return _failed(report.reason or "the worker says it failed")
         try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import attrs
 import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.errors import ConflictError, StoppedError
-from orchestrator.text import one_line
+from orchestrator.text import clock_time, one_line
+from orchestrator.work.limits import fits, next_try, refusals, waits_until
 from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
 from orchestrator.work.spec import Change
@@ -22,15 +26,21 @@ from .commands import (
     KeepAttempt,
     KeepCheckpoint,
 )
-from .events import AttemptFailed, AttemptStarted, RunEnded, StoryVerified, Warned
+from .events import AttemptFailed, AttemptStarted, LimitReached, RunEnded, StoryVerified, Warned
 from .judge import Judgement
+from .waiting import wait_until
 
 _KEEP_GRACE = 20.0
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """How a run ended. ``state`` is done, failed, blocked or stopped; cost in US dollars."""
+    """How a run ended. ``state`` is done, failed, blocked, limited or stopped; cost in US dollars.
+
+    Attributes:
+      attempts: without those that a limit ended.
+      advice: how to go on when that is not just the same command again, else "".
+    """
 
     state: str
     reason: str
@@ -39,6 +49,7 @@ class Outcome:
     attempts: int
     cost: float
     verified: bool
+    advice: str = ""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -47,15 +58,19 @@ class StoryLoop:
 
     Attributes:
       stopping: once set, no new attempt starts.
+      clock: tells the Unix time in seconds.
     """
 
     runner: AttemptRunner
     stopping: trio.Event
+    clock: Callable[[], float] = time.time
+    _began: float = attrs.field(init=False)
     _tip: str = attrs.field(init=False)
     _attempts: list[AttemptRecord] = attrs.field(init=False)
     _change: Change | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._began = self.clock()
         self._tip = self.runner.opened.tip
         self._attempts = list(self.runner.opened.attempts)
 
@@ -100,10 +115,37 @@ class StoryLoop:
                 case Park(story=story, last=last):
                     return await self._end(RunState.BLOCKED, change, last.reason, story.id)
                 case TryStory():
+                    if (limited := await self._wait(change)) is not None:
+                        return limited
                     if self.stopping.is_set():
                         outcome = self._outcome(change, "stopped", "stopped on request")
                         return self._tell_end(outcome)
                     self._attempts.append(await self._attempt(change, step))
+
+    async def _wait(self, change: Change) -> Outcome | None:
+        """Wait, before an attempt, for what holds it back; a stop ends that at once.
+
+        Returns how the run ends when it may not wait that long.
+        """
+        until, agent = waits_until(self._attempts), self.runner.worker.name
+        seconds = until - self.clock()
+        if seconds <= 0:
+            return None
+        reason = f"{agent}: limit until {clock_time(until)}"
+        if not fits(self._attempts, self.runner.settings.wait, self._began):
+            advice = f"after {clock_time(until)}, or with a longer --wait"
+            return self._tell_end(self._outcome(change, "limited", reason, advice))
+        self.runner.caller.publish(
+            LimitReached(
+                item=self.runner.opened.run.item,
+                agent=agent,
+                until=until,
+                seconds=seconds,
+                reason=refusals(self._attempts)[-1].reason,
+            )
+        )
+        await wait_until(until, self.stopping, clock=self.clock)
+        return None
 
     async def _read(self) -> Change:
         self._change = await self.runner.read_change()
@@ -122,7 +164,7 @@ class StoryLoop:
                 title=story.title,
                 position=step.position,
                 stories=len(change.stories),
-                number=step.number,
+                number=step.tries,
                 attempt=attempt.id,
             )
         )
@@ -152,7 +194,11 @@ class StoryLoop:
         judged: Judgement,
         seconds: float,
     ) -> AttemptRecord:
-        attempt = _with(attempt, judged)
+        attempt = _with(attempt, judged, seconds)
+        if judged.state is AttemptState.LIMITED:
+            refused = len(refusals(self._attempts))
+            until = next_try(refused, judged.resets_at, self.clock())
+            attempt = attrs.evolve(attempt, until=until)
         ref = await self.runner.caller.call(
             KeepAttempt(attempt=attempt, workspace=self.runner.opened.workspace, tip=self._tip)
         )
@@ -162,7 +208,7 @@ class StoryLoop:
                 title=step.story.title,
                 position=step.position,
                 stories=len(change.stories),
-                number=step.number,
+                number=step.tries,
                 attempt=attempt.id,
                 state=judged.state.value,
                 reason=judged.reason,
@@ -182,7 +228,7 @@ class StoryLoop:
         judged: Judgement,
         seconds: float,
     ) -> AttemptRecord:
-        attempt = _with(attempt, judged)
+        attempt = _with(attempt, judged, seconds)
         verified = bool(self.runner.settings.verify)
         self._tip = await self.runner.caller.call(
             KeepCheckpoint(
@@ -200,7 +246,7 @@ class StoryLoop:
                 title=step.story.title,
                 position=step.position,
                 stories=len(change.stories),
-                number=step.number,
+                number=step.tries,
                 attempt=attempt.id,
                 commit=self._tip,
                 verified=verified,
@@ -227,15 +273,16 @@ class StoryLoop:
         await self.runner.caller.call(CloseRun(run=run))
         return self._tell_end(self._outcome(change, state.value, reason))
 
-    def _outcome(self, change: Change, state: str, reason: str) -> Outcome:
+    def _outcome(self, change: Change, state: str, reason: str, advice: str = "") -> Outcome:
         return Outcome(
             state=state,
             reason=reason,
             done=sum(story.is_complete for story in change.stories),
             stories=len(change.stories),
-            attempts=len(self._attempts),
+            attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
             cost=sum((attempt.usage for attempt in self._attempts), start=Usage()).cost,
             verified=bool(self.runner.settings.verify),
+            advice=advice,
         )
 
     def _tell_end(self, outcome: Outcome) -> Outcome:
@@ -253,7 +300,7 @@ class StoryLoop:
         return outcome
 
 
-def _with(attempt: AttemptRecord, judged: Judgement) -> AttemptRecord:
+def _with(attempt: AttemptRecord, judged: Judgement, seconds: float) -> AttemptRecord:
     return attrs.evolve(
         attempt,
         state=judged.state,
@@ -261,6 +308,7 @@ def _with(attempt: AttemptRecord, judged: Judgement) -> AttemptRecord:
         evidence=judged.evidence,
         usage=judged.usage,
         learnings=judged.learnings,
+        seconds=round(seconds, 3),
     )
 
 

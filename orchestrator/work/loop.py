@@ -12,11 +12,15 @@ from .spec import Story
 
 @attrs.frozen(kw_only=True)
 class TryStory:
-    """Run a worker on this story; ``previous`` is its last failure of this run, if any."""
+    """Run a worker on this story; ``previous`` is its last failure of this run, if any.
+
+    ``number`` counts every start; ``tries`` those that a limit did not end, this one included.
+    """
 
     story: Story
     position: int
     number: int
+    tries: int
     previous: AttemptRecord | None
 
 
@@ -68,6 +72,7 @@ def next_step(
             story=story,
             position=position,
             number=max((attempt.number for attempt in mine), default=0) + 1,
+            tries=sum(attempt.state is not AttemptState.LIMITED for attempt in mine) + 1,
             previous=last_failure(mine, story.id),
         )
     return AllDone()

@@ -25,6 +25,8 @@ class AttemptRecord:
       at: Unix time in seconds of its start.
       reason: one line: why it failed, or the question it asks.
       evidence: the tail of what shows it (verification output), bounded.
+      seconds: how long it took, verification included.
+      until: Unix time in seconds before which a LIMITED one is not repeated.
     """
 
     id: str
@@ -38,6 +40,8 @@ class AttemptRecord:
     evidence: str = ""
     learnings: str = ""
     usage: Usage = attrs.field(factory=Usage)
+    seconds: float = 0.0
+    until: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

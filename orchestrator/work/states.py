@@ -11,7 +11,10 @@ PHASE = "build"
 
 
 class AttemptState(enum.Enum):
-    """Where an attempt is. FAILED uses up the allowance of its story; LOST has one of its own."""
+    """Where an attempt is. FAILED uses up the allowance of its story; LOST has one of its own.
+
+    LIMITED is an attempt that the model's service refused for now; it uses up nothing.
+    """
 
     STARTED = "started"
     VERIFIED = "verified"
@@ -19,6 +22,7 @@ class AttemptState(enum.Enum):
     INTERRUPTED = "interrupted"
     LOST = "lost"
     BLOCKED = "blocked"
+    LIMITED = "limited"
 
 
 class RunState(enum.Enum):

@@ -8,12 +8,16 @@ import attrs
 
 
 class Verdict(enum.Enum):
-    """What a worker claims about its own work. Evidence, never the outcome."""
+    """What a worker claims about its own work. Evidence, never the outcome.
+
+    LIMITED: the service behind it refuses for now, which is no fault of the work.
+    """
 
     COMPLETE = "complete"
     FAILED = "failed"
     BLOCKED = "blocked"
     SILENT = "silent"
+    LIMITED = "limited"
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +47,7 @@ class WorkerReport:
       reason: why it failed, or the question it is blocked on; "" otherwise.
       session: an id the next attempt may resume, or None.
       denied: what the worker asked for and was refused ("Bash: rm -rf x").
-      limit_reset: Unix time in seconds at which a usage limit ends, or None.
+      limit_reset: Unix time in seconds at which the limit ends that made it LIMITED, or None.
       learnings: what it wants the next story to know.
     """
 
