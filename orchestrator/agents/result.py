@@ -89,7 +89,7 @@ def parse_result(data: bytes) -> ResultFile:
     status = document.get("status")
     verdict = _STATUS.get(status) if isinstance(status, str) else None
     if verdict is None:
-        return ResultFile(problem=f'its "status" is none of {", ".join(map(json.dumps, _STATUS))}')
+        return ResultFile(problem='its "status" is not complete, failed, blocked or limited')
     texts = {}
     for key in ("reason", "question", "learnings"):
         value = document.get(key)

@@ -72,8 +72,14 @@ def test_huge_result_is_not_read(tmp_path: Path) -> None:
         (b"\xff", "it is not JSON"),
         (b"[" * 100_000, "it is not JSON"),
         (b"[]", "it is not a JSON object"),
-        (b'{"status": "done"}', 'its "status" is none of "complete", "failed", "blocked"'),
-        (b'{"status": ["complete"]}', 'its "status" is none of "complete", "failed", "blocked"'),
+        (
+            b'{"status": "done"}',
+            'its "status" is not complete, failed, blocked or limited',
+        ),
+        (
+            b'{"status": ["complete"]}',
+            'its "status" is not complete, failed, blocked or limited',
+        ),
         (b'{"status": "failed", "reason": 3}', 'its "reason" is not text'),
     ],
 )
