@@ -13,7 +13,11 @@ OURS = ("refs/orchestrator/", "refs/heads/orchestrator/")
 def git(directory: Path, *args: str, check: bool = True) -> str:
     """Run the operator's git in ``directory`` and return its output."""
     done = subprocess.run(
-        ["git", "-C", str(directory), *args], capture_output=True, text=True, check=False
+        ["git", "-C", str(directory), *args],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
     )
     assert not check or done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -138,7 +138,7 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
         change.path: change.new if change.new.strip("0") else None
         for change in objects.diff_changes(repo.git, run.base, run.start)
     }
-    with claim_workspace(workspace.place_of(repo.workspace_home(), item)):
+    with claim_workspace(workspace.place_of(repo, item)):
         if not objects.is_ancestor(repo.git, tip, plan.new):
             raise ConflictError(
                 f"branch orchestrator/{item} moved since the merge was worked out",
@@ -148,9 +148,9 @@ def land(repo: Repository, item: str, plan: MergePlan) -> str:
         commit = merging.land(repo, plan, carried)
         where = f"{run.target.removeprefix('refs/heads/')} at {commit}"
         ledger.record_run(repo, attrs.evolve(run, state=RunState.DELIVERED, reason=where))
-        place = workspace.open_existing(repo, item, repo.workspace_home())
+        place = workspace.open_existing(repo, item)
         if place is not None:
-            workspace.remove(place)
+            workspace.remove(repo, place)
         if merging.checked_out_at(repo, refs.branch_ref(item)) is None:
             refs.delete_ref(repo.git, refs.branch_ref(item), tip)
     return commit
@@ -162,12 +162,12 @@ def prepare_merge(repo: Repository, item: str, commit: str) -> workspace.Workspa
     Raises:
       BusyError: when processes of a killed `finish` do not leave it.
     """
-    home, name = repo.workspace_home(), f"{item}.merge"
-    with claim_workspace(workspace.place_of(home, name)):
-        left = workspace.open_existing(repo, name, home)
+    name = f"{item}.merge"
+    with claim_workspace(workspace.place_of(repo, name)):
+        left = workspace.open_existing(repo, name)
         if left is not None:
-            workspace.remove(left)
-        return workspace.create(repo, name, commit, home)
+            workspace.remove(repo, left)
+        return workspace.create(repo, name, commit)
 
 
 def pinned(repo: Repository, item: str | None = None) -> tuple[Pinned, ...]:

@@ -173,7 +173,9 @@ async def land_merge(command: LandMerge, context: Context) -> str:
 @plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_merge_lane)
 async def remove_workspace(command: RemoveWorkspace, context: Context) -> None:
     """Handle `RemoveWorkspace`."""
-    await context.service(GitThreads).run(workspaces.remove, command.workspace)
+    await context.service(GitThreads).run(
+        workspaces.remove, context.service(Repository), command.workspace
+    )
 
 
 @plugin.handles(RecordFact, name="record-fact", deadline=_DEADLINE)

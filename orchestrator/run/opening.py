@@ -122,9 +122,8 @@ def open_run(
             )
         run, tip = _carry_edits(repo, run, tip, spec, now)
         record_run(repo, run)
-    home = repo.workspace_home()
-    with claim_workspace(workspace.place_of(home, item)):
-        place = workspace.open_existing(repo, item, home) or workspace.create(repo, item, tip, home)
+    with claim_workspace(workspace.place_of(repo, item)):
+        place = workspace.open_existing(repo, item) or workspace.create(repo, item, tip)
         for attempt in history:
             if attempt.state is AttemptState.STARTED:
                 _settle(repo, attempt, place, tip, now)

@@ -103,11 +103,6 @@ def _partial(path: Path) -> None:
     git(path, "config", "remote.origin.promisor", "true")
 
 
-def _sparse(path: Path) -> None:
-    make_repository(path)
-    git(path, "sparse-checkout", "set", "src")
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -118,7 +113,6 @@ def _sparse(path: Path) -> None:
         (_bisecting, "bisect is in progress"),
         (_filtered, "filter 'lfs'"),
         (_partial, "partial clone"),
-        (_sparse, "sparse"),
     ],
 )
 def test_what_cannot_be_worked_on_is_refused_with_a_way_out(

@@ -65,7 +65,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     (checkout / "untracked").write_text("mine\n")
     before = fingerprint(checkout)
     repo = Repository.open(checkout)
-    work = workspace.create(repo, "item", repo.head, repo.workspace_home())
+    work = workspace.create(repo, "item", repo.head)
     yield Place(repo, work, work.path)
     assert fingerprint(checkout) == before
     assert git(checkout, "fsck", "--strict", "--no-dangling") == ""
@@ -95,9 +95,8 @@ def test_a_workspace_is_a_clean_clone_without_a_way_back(place: Place) -> None:
 
 
 def test_an_existing_workspace_is_found_again(place: Place) -> None:
-    home = place.repo.workspace_home()
-    assert workspace.open_existing(place.repo, "item", home) == place.work
-    assert workspace.open_existing(place.repo, "other", home) is None
+    assert workspace.open_existing(place.repo, "item") == place.work
+    assert workspace.open_existing(place.repo, "other") is None
 
 
 def test_a_crash_while_making_a_workspace_is_cleared_by_the_next_call(place: Place) -> None:
@@ -105,7 +104,7 @@ def test_a_crash_while_making_a_workspace_is_cleared_by_the_next_call(place: Pla
     left = home / "second.tmp"
     left.mkdir()
     (left / "half").write_text("half")
-    made = workspace.create(place.repo, "second", place.repo.head, home)
+    made = workspace.create(place.repo, "second", place.repo.head)
     assert not left.exists()
     assert not (made.path / "half").exists()
 
@@ -116,11 +115,11 @@ def test_only_what_was_made_here_is_removed(place: Place) -> None:
     place.path.mkdir()
     (place.path / "theirs").write_text("theirs")
     with pytest.raises(RepositoryError):
-        workspace.remove(place.work)
+        workspace.remove(place.repo, place.work)
     assert (place.path / "theirs").exists()
     shutil.rmtree(place.path)
     os.rename(kept, place.path)
-    workspace.remove(place.work)
+    workspace.remove(place.repo, place.work)
     assert not place.path.exists()
     assert not place.work.directory.exists()
 
@@ -240,8 +239,7 @@ def test_a_vanished_workspace_is_a_problem_and_comes_back(place: Place) -> None:
     place.keep()
     place.restore()
     committed(place)
-    home = place.repo.workspace_home()
-    assert workspace.open_existing(place.repo, "item", home) == place.work
+    assert workspace.open_existing(place.repo, "item") == place.work
 
 
 def test_a_workspace_replaced_by_a_link_leads_nowhere(place: Place, tmp_path: Path) -> None:

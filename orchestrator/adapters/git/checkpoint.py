@@ -7,12 +7,12 @@ import stat
 
 import attrs
 
-from . import objects
-from .faithful import filtered_paths
+from . import objects, submodules
+from .faithful import filtered_paths, unusable_filters, with_required
+from .place import Workspace
 from .repository import Repository
 from .runner import Git
 from .scan import Scan, aligned_index, mode_of, scan, stage
-from .workspace import Workspace
 
 
 @attrs.frozen
@@ -39,19 +39,21 @@ def take(repo: Repository, workspace: Workspace, base: str) -> Checkpoint:
     if workspace.path.is_symlink() or not workspace.path.is_dir():
         unchanged = objects.tree_of(repo.git, base)
         return Checkpoint(unchanged, (), ("the worker removed its workspace",))
-    git = repo.git.at(workspace.path)
+    git = workspace.kind.git(repo, workspace)
     with objects.private_index(git) as index:
         aligned_index(git, workspace.index, index, base)
         found = scan(git, index)
         problems = [f"the worker made a git repository in {_shown(d)}" for d in found.nested]
         problems += [f"{_shown(path)} cannot be read" for path in found.unreadable]
-        for path, name in filtered_paths(git, found.present):
+        filters = filtered_paths(git, found.present)
+        for path, name in unusable_filters(git, filters):
             problems.append(f"{_shown(path)} needs the filter {_shown(name)}, which is not run")
         problems += _gitlink_problems(git, found)
+        problems += submodules.changed(repo, workspace, found.links).values()
         if problems or not found.differs:
             unchanged = objects.tree_of(repo.git, base)
             return Checkpoint(unchanged, (*found.present, *found.gone), tuple(problems))
-        stage(git, index, found.present, found.gone)
+        stage(with_required(git, filters), index, found.present, found.gone)
         tree = git.text("write-tree", index=index)
         changes = objects.diff_changes(git, base, tree)
         same = [change for change in changes if _same_bytes(repo, workspace, change)]

@@ -72,6 +72,16 @@ def discover(start: Path, *, deadline: float = DEADLINE) -> Found:
             fix="change to your repository, or make one: git init",
         )
     object_format, git_dir, common, top = rest[:4]
+    if len(rest) > 5:  # a newline in a path: one answer at a time
+        git_dir, common, top = (
+            os.fsdecode(
+                as_operator(
+                    executable, start, "rev-parse", "--path-format=absolute", question,
+                    deadline=deadline,
+                ).stdout
+            )[:-1]
+            for question in ("--git-dir", "--git-common-dir", "--show-toplevel")
+        )  # fmt: skip
     return Found(
         executable,
         git_dir=Path(git_dir).resolve(),

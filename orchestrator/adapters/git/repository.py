@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from orchestrator.errors import RepositoryError
 
 from .discover import as_operator, discover, state_dir
 from .faithful import refuse_unfaithful
+from .operator import OperatorConfig, read_operator
 from .runner import Git, split_z, without_drivers
 
 _UNDER_WAY = {
@@ -48,6 +50,8 @@ class Repository:
       head: the checked-out commit; ``branch``: its branch, None when HEAD is detached.
       object_format: ``sha1`` or ``sha256``.
       git: runs git on ``common_dir``; ``checkout_git`` on the checkout with its own index.
+      operator: what the operator's own configuration says.
+      mode: which kind of workspace is made: "clone", "worktree" or "in-place".
     """
 
     common_dir: Path
@@ -58,6 +62,8 @@ class Repository:
     object_format: str
     git: Git
     checkout_git: Git
+    operator: OperatorConfig
+    mode: str = "clone"
 
     @classmethod
     def open(cls, start: Path, *, deadline: float = DEADLINE) -> Repository:
@@ -70,8 +76,9 @@ class Repository:
           RepositoryError: when there is none, or it is bare, or has no commit.
         """
         executable, git_dir, common, checkout, object_format = discover(start, deadline=deadline)
-        settings = _operator_settings(executable, checkout, deadline)
-        git = without_drivers(Git(common, None, executable, settings, deadline=deadline))
+        operator = read_operator(executable, checkout, deadline)
+        git = Git(common, None, executable, operator.tree_settings(), deadline=deadline)
+        git = without_drivers(git, operator.drivers())
         here = git._replace(git_dir=git_dir, work_tree=checkout)
         head = here.run("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False)
         if head.returncode != 0:
@@ -90,6 +97,7 @@ class Repository:
             object_format=object_format,
             git=git,
             checkout_git=here,
+            operator=operator,
         )
 
     def require_workable(self) -> None:
@@ -103,7 +111,8 @@ class Repository:
                 raise RepositoryError(
                     f"{what} is in progress", where=str(self.checkout), fix=f"finish it: {way_out}"
                 )
-        refuse_unfaithful(self.checkout_git)
+        if self.mode == "clone":
+            refuse_unfaithful(self.checkout_git, self.operator)
 
     def within(self, deadline: float) -> Repository:
         """Return the same repository, each git command limited to ``deadline`` seconds."""
@@ -112,6 +121,10 @@ class Repository:
             git=self.git._replace(deadline=deadline),
             checkout_git=self.checkout_git._replace(deadline=deadline),
         )
+
+    def working(self, mode: str) -> Repository:
+        """Return the same repository with workspaces of this kind."""
+        return attrs.evolve(self, mode=mode)
 
     @property
     def state_dir(self) -> Path:
@@ -174,8 +187,33 @@ class Repository:
 
     def raw_git(self) -> Git:
         """Return git on the same objects that keeps bytes as they are: no attribute applies."""
-        directory = self.state_dir / "raw.git"
-        for part in ("objects", "refs", "info"):
+        git = self._private_git(self.git, self.state_dir / "raw.git")
+        (git.git_dir / "info" / "attributes").write_text(_RAW_ATTRIBUTES)
+        return git
+
+    def tree_git(self, git: Git, directory: Path) -> Git:
+        """Return ``git`` for a work tree as sparse as the checkout; ``directory`` is private."""
+        if not self.operator.is_on("core.sparsecheckout"):
+            return git
+        return self._private_git(git, directory / "tree.git")
+
+    def copy_info(self, git_dir: Path) -> None:
+        """Give a git directory the checkout's own ignored files, attributes and sparse patterns."""
+        info = git_dir / "info"
+        info.mkdir(parents=True, exist_ok=True)
+        for source in (
+            self.common_dir / "info" / "exclude",
+            self.common_dir / "info" / "attributes",
+            self.git_dir / "info" / "sparse-checkout",
+        ):
+            if source.is_file():
+                shutil.copyfile(source, info / source.name)
+            else:
+                (info / source.name).unlink(missing_ok=True)
+
+    def _private_git(self, git: Git, directory: Path) -> Git:
+        """Return ``git`` in a git directory of ours that has only the objects of the repository."""
+        for part in ("objects", "refs"):
             (directory / part).mkdir(parents=True, exist_ok=True)
         version = "[core]\n\trepositoryformatversion = 0\n"
         if self.object_format != "sha1":
@@ -185,44 +223,6 @@ class Repository:
             )
         (directory / "HEAD").write_text("ref: refs/heads/none\n")
         (directory / "config").write_text(version)
-        (directory / "info" / "attributes").write_text(_RAW_ATTRIBUTES)
-        exclude = self.common_dir / "info" / "exclude"
-        (directory / "info" / "exclude").write_bytes(
-            exclude.read_bytes() if exclude.is_file() else b""
-        )
-        return self.git._replace(
-            git_dir=directory,
-            extra_env={"GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects")},
-        )
-
-
-def _operator_settings(executable: str, checkout: Path, deadline: float) -> dict[str, str]:
-    """Return the settings that decide about line ends and ignored files."""
-    done = as_operator(
-        executable,
-        checkout,
-        "config",
-        "-z",
-        "--get-regexp",
-        r"^core\.(autocrlf|eol)$",
-        deadline=deadline,
-    )
-    settings = {}
-    for entry in split_z(done.stdout):
-        key, _, value = os.fsdecode(entry).partition("\n")
-        settings[key] = value or "true"
-    excludes = as_operator(
-        executable,
-        checkout,
-        "config",
-        "--type=path",
-        "--get",
-        "core.excludesFile",
-        deadline=deadline,
-    )
-    path = os.fsdecode(excludes.stdout).rstrip("\n")
-    if excludes.returncode != 0 or not path:
-        config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-        path = str(Path(config) / "git" / "ignore")
-    settings["core.excludesFile"] = str(checkout / path)
-    return settings
+        self.copy_info(directory)
+        objects = {"GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects")}
+        return git._replace(git_dir=directory, extra_env={**git.extra_env, **objects})

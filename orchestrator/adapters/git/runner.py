@@ -26,6 +26,7 @@ _CONFIG = {
     "core.alternateRefsCommand": "",
     "core.untrackedCache": "false",
     "core.splitIndex": "false",
+    "index.sparse": "false",
     "core.fsync": "committed,reference",
     "credential.helper": "",
     "commit.gpgSign": "false",
@@ -162,17 +163,13 @@ class Git(NamedTuple):
         return environment
 
 
-def without_drivers(git: Git) -> Git:
-    """Return ``git`` with every filter, diff and merge driver of its configuration blanked."""
-    found = git.run(
-        "config", "-z", "--name-only", "--get-regexp", r"^(filter|diff|merge)\..*\.", check=False
-    )
-    blank: dict[str, str] = {}
-    for key in split_z(found.stdout):
-        section, _, rest = os.fsdecode(key).partition(".")
-        name = rest.rpartition(".")[0]
-        for variable, value in _DRIVERS[section].items():
-            blank[f"{section}.{name}.{variable}"] = value
+def without_drivers(git: Git, drivers: Iterable[tuple[str, str]]) -> Git:
+    """Return ``git`` with drivers blanked, each given as filter, diff or merge and its name."""
+    blank = {
+        f"{section}.{name}.{variable}": value
+        for section, name in drivers
+        for variable, value in _DRIVERS[section].items()
+    }
     return git._replace(extra_config={**git.extra_config, **blank})
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
 
 from .runner import Git, join_z, split_z
+
+GITLINK = b"160000"
+"""The mode of a submodule in an index."""
 
 
 @attrs.frozen
@@ -23,6 +27,8 @@ class Scan:
       nested: directories that are git repositories of their own.
       unreadable: changed paths that git cannot keep: no permission, or a special file.
       tracked: every path of the index, with its mode in git's octal form.
+      links: the submodules of the index, with their commits.
+      left_out: paths of the index that a sparse checkout has not written.
     """
 
     present: tuple[bytes, ...]
@@ -30,6 +36,8 @@ class Scan:
     nested: tuple[bytes, ...]
     unreadable: tuple[bytes, ...]
     tracked: Mapping[bytes, bytes]
+    links: Mapping[bytes, str]
+    left_out: frozenset[bytes]
 
     @property
     def differs(self) -> bool:
@@ -41,17 +49,41 @@ def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
     """Make ``target`` the index of a tree or commit, with what ``seed`` knows of the same files."""
     # The index is private to whoever holds the workspace: a lock on it is of a git that was killed.
     Path(f"{target}.lock").unlink(missing_ok=True)
-    if seed.is_file():
+    known = seed.is_file()
+    if known:
         shutil.copy2(seed, target)
         # With -m git refuses a tree that differs where the work tree does, and every file would
         # be read again. With -i it would not go to the work tree, could not check entries as young
         # as the index itself, and would take a file changed within that second for unchanged.
-        if git.run("read-tree", "--reset", tree, index=target, check=False).returncode == 0:
-            git.run("update-index", "-q", "--refresh", index=target, check=False)
-            return
-    target.unlink(missing_ok=True)
-    git.run("read-tree", tree, index=target)
+        done = git.run("read-tree", "--reset", tree, index=target, check=False)
+        known = done.returncode == 0
+    if not known:
+        target.unlink(missing_ok=True)
+        git.run("read-tree", tree, index=target)
+    if git.extra_config.get("core.sparsecheckout", "false") != "false":
+        leave_out(git, target, tree)
     git.run("update-index", "-q", "--refresh", index=target, check=False)
+
+
+def leave_out(git: Git, index: Path, tree: str) -> None:
+    """Mark in an index of ``tree`` what the sparse patterns of ``git`` leave out, and no more."""
+    with tempfile.TemporaryDirectory(prefix="orchestrator-sparse-") as directory:
+        # Git applies the patterns only with a work tree, and would look at the files of this one.
+        empty, scratch = Path(directory, "empty"), Path(directory, "index")
+        empty.mkdir()
+        elsewhere = git._replace(work_tree=empty)
+        elsewhere.run("read-tree", tree, index=scratch)
+        elsewhere.run("read-tree", "-m", "-u", tree, index=scratch)
+        wanted = _left_out(elsewhere, scratch)
+    there = _left_out(git, index)
+    for flag, paths in (("--skip-worktree", wanted), ("--no-skip-worktree", there - wanted)):
+        if paths:
+            git.run("update-index", "-z", flag, "--stdin", index=index, stdin=join_z(paths))
+
+
+def _left_out(git: Git, index: Path) -> set[bytes]:
+    listed = split_z(git.run("ls-files", "-z", "-t", index=index).stdout)
+    return {entry[2:] for entry in listed if entry.startswith(b"S ")}
 
 
 def scan(git: Git, index: Path) -> Scan:
@@ -62,30 +94,43 @@ def scan(git: Git, index: Path) -> Scan:
     listed = git.run(
         "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", index=index
     )
-    others, tracked = [], {}
+    others, tracked, links, left_out = [], {}, {}, set()
     for entry in split_z(listed.stdout):
         tag, rest = entry.split(b" ", 1)
         if tag == b"?":
             others.append(rest)
         else:
             header, path = rest.split(b"\t", 1)
-            tracked[path] = header.split(b" ", 1)[0]
+            mode, oid, _ = header.split(b" ")
+            tracked[path] = mode
+            if tag == b"S":
+                left_out.add(path)
+            elif mode == GITLINK:
+                links[path] = oid.decode()
     nested = {path.rstrip(b"/") for path in others if path.endswith(b"/")}
     nested |= _repositories_among(root, tracked)
     present, gone, unreadable = [], [], []
     for path in sorted({*split_z(differing.stdout), *others}):
         if path.endswith(b"/"):
             continue
-        mode = mode_of(root, path)
-        if mode is None or stat.S_ISDIR(mode):
+        found = mode_of(root, path)
+        if found is None or stat.S_ISDIR(found):
             gone.append(path)
-        elif stat.S_ISLNK(mode) or (
-            stat.S_ISREG(mode) and os.access(os.path.join(root, path), os.R_OK)
+        elif stat.S_ISLNK(found) or (
+            stat.S_ISREG(found) and os.access(os.path.join(root, path), os.R_OK)
         ):
             present.append(path)
         else:
             unreadable.append(path)
-    return Scan(tuple(present), tuple(gone), tuple(sorted(nested)), tuple(unreadable), tracked)
+    return Scan(
+        tuple(present),
+        tuple(gone),
+        tuple(sorted(nested)),
+        tuple(unreadable),
+        tracked,
+        links,
+        frozenset(left_out),
+    )
 
 
 def stage(git: Git, index: Path, present: Iterable[bytes], gone: Iterable[bytes]) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import objects
+from . import objects, submodules
 from .objects import Author
+from .place import Workspace, make_again, move_to_trash
 from .repository import Repository
 from .runner import Git, join_z
 from .scan import Scan, aligned_index, mode_of, scan, stage
-from .workspace import Workspace, make_again, move_to_trash, rebuild_git_dir
 
 
 def snapshot(
@@ -33,9 +33,10 @@ def snapshot(
     with objects.private_index(raw) as index:
         if not workspace.path.is_symlink() and workspace.path.is_dir():
             # With the attributes in force an unchanged file is unchanged whatever its line ends.
-            aligned_index(repo.git.at(workspace.path), workspace.index, index, parent)
+            aligned_index(workspace.kind.git(repo, workspace), workspace.index, index, parent)
             found = scan(raw, index)
-            nested = [path for place in found.nested for path in _files_below(raw, place)]
+            inner = (*found.nested, *submodules.changed(repo, workspace, found.links))
+            nested = [path for place in inner for path in _files_below(raw, place)]
             stage(raw, index, (*found.present, *nested), found.gone)
         else:
             raw.run("read-tree", "--empty", index=index)
@@ -55,14 +56,37 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
     """
     if workspace.path.is_symlink() or not workspace.path.is_dir():
         make_again(workspace)
-    git = repo.git.at(workspace.path)
+    git = workspace.kind.git(repo, workspace)
     index = workspace.directory / "index.restoring"
     aligned_index(git, workspace.index, index, commit)
     found = scan(git, index)
     if found.differs:
         _set_right(workspace, git, index, found)
     os.replace(index, workspace.index)
-    rebuild_git_dir(repo, workspace, commit)
+    workspace.kind.rebuild(repo, workspace, commit)
+    _fill_submodules(repo, workspace, found.links)
+
+
+def populate(repo: Repository, workspace: Workspace) -> None:
+    """Fill the submodules of a new workspace, recursively, from the checkout's own."""
+    if os.path.lexists(workspace.path / ".gitmodules"):
+        links = scan(workspace.kind.git(repo, workspace), workspace.index).links
+        _fill_submodules(repo, workspace, links)
+
+
+def _fill_submodules(repo: Repository, workspace: Workspace, links: Mapping[bytes, str]) -> None:
+    root = os.fsencode(workspace.path)
+    known = {found[1].path: found for found in submodules.initialised(repo, workspace, links)}
+    for path in links:
+        place = workspace.path / os.fsdecode(path)
+        mode = mode_of(root, path)
+        if mode is None or not stat.S_ISDIR(mode) or (
+            place not in known and submodules.has_files(place)
+        ):  # fmt: skip
+            _clear(workspace, root, path)
+        place.mkdir(parents=True, exist_ok=True)
+        if place in known:
+            restore(*known[place])
 
 
 def _set_right(workspace: Workspace, git: Git, index: Path, found: Scan) -> None:
@@ -80,7 +104,8 @@ def _set_right(workspace: Workspace, git: Git, index: Path, found: Scan) -> None
     again = scan(git, index)
     for path in (*again.present, *again.unreadable):
         _clear(workspace, root, path)
-    missing = sorted({*wrong, *again.present, *again.gone} & found.tracked.keys())
+    there = found.tracked.keys() - again.left_out - found.links.keys()
+    missing = sorted({*wrong, *again.present, *again.gone} & there)
     git.run("checkout-index", "-q", "-u", "-f", "-z", "--stdin",
             index=index, stdin=join_z(missing))  # fmt: skip
 
