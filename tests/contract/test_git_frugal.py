@@ -45,4 +45,4 @@ def test_a_story_starts_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         verified=True,
         now=201,
     )
-    assert len(commands) <= 20, commands
+    assert len(commands) <= 21, commands
