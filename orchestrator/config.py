@@ -22,6 +22,7 @@ from cattrs.gen import make_dict_structure_fn
 from .errors import ConfigError
 from .settings import (
     AgentSettings,
+    Check,
     Config,
     Execution,
     Patience,
@@ -145,6 +146,22 @@ def _strings(value: object, _: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _list_of(cls: type, converter: cattrs.Converter) -> Any:
+    def structure(value: object, _: object) -> object:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"expected a list, got {value!r}")
+        return tuple(converter.structure(value, list[cls]))  # type: ignore[valid-type]
+
+    return structure
+
+
+def _check(inner: Any) -> Any:
+    def structure(value: object, kind: type) -> object:
+        return inner({"run": value} if isinstance(value, str) else value, kind)
+
+    return structure
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in (str, int, float):
@@ -156,6 +173,10 @@ def _make_converter() -> cattrs.Converter:
         lambda kind: kind is Patience, lambda value, _: parse_patience(value)
     )
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _strings)
+    converter.register_structure_hook(Check, _check(_tables_only(Check, converter)))
+    converter.register_structure_hook_func(
+        lambda kind: kind == tuple[Check, ...], _list_of(Check, converter)
+    )
     for cls in (AgentSettings, WorkspaceSettings, Execution, Config):
         converter.register_structure_hook(cls, _tables_only(cls, converter))
     return converter

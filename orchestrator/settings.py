@@ -39,11 +39,32 @@ def parse_patience(value: object) -> Patience:
     return Patience(0.0) if never and value is not False else Patience(parse_duration(value))
 
 
+def _stays_inside(_: object, __: object, cwd: str) -> None:
+    if cwd.startswith("/") or ".." in cwd.split("/"):
+        raise ValueError(f"expected a directory inside the project, got {cwd!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Check:
+    """One verify command; in the file a string, or a table with these keys.
+
+    Attributes:
+      run: what the shell runs.
+      cwd: where, relative to the project's root.
+      timeout: seconds it may take; None: as long as an attempt.
+    """
+
+    run: str
+    cwd: str = attrs.field(default=".", validator=_stays_inside)
+    timeout: Seconds | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Execution:
     """How work is done. Times in seconds; in the file also "90s", "30m", "2h", "14d".
 
     Attributes:
+      verify: None: what the project declares.
       wait: longest time to wait for a usage limit to end; 0 is never.
     """
 
@@ -51,7 +72,7 @@ class Execution:
     command_timeout: Seconds = Seconds(30.0)
     attempt_timeout: Seconds = Seconds(1800.0)
     max_attempts: int = attrs.field(default=3, validator=attrs.validators.ge(1))
-    verify: tuple[str, ...] = ()
+    verify: tuple[Check, ...] | None = None
     wait: Patience = Patience(21600.0)
     finish: str = attrs.field(default="keep", validator=attrs.validators.in_(("keep", "merge")))
 
@@ -67,13 +88,15 @@ class WorkspaceSettings:
 
     Attributes:
       mode: only "clone" so far.
-      setup: shell commands run once in a fresh workspace.
+      setup: shell commands run once in a fresh workspace; None: what the project declares.
       env: names or patterns of variables the worker gets although the deny-list withholds them.
+      wrap: words that go before the argv of set-up, worker and verification.
     """
 
     mode: str = attrs.field(default="clone", validator=_only_clones)
-    setup: tuple[str, ...] = ()
+    setup: tuple[str, ...] | None = None
     env: tuple[str, ...] = ()
+    wrap: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

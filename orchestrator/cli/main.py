@@ -16,8 +16,8 @@ from .parser import build_parser
 
 E = TypeVar("E", bound=BaseException)
 _MODULES = {
-    "init": "setup",
-    "doctor": "setup",
+    "init": "init",
+    "doctor": "doctor",
     "demo": "demo",
     "run": "run",
     "status": "status",

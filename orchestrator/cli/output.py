@@ -7,10 +7,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.text import one_line
 
 VERSION = 1
 """Of the JSON documents: raised when a field goes or changes its meaning."""
@@ -72,6 +73,19 @@ def print_error(error: OrchestratorError, *, as_json: bool) -> None:
     if error.fix:
         lines.append(f"  fix:   {error.fix}")
     print("\n".join(lines), file=sys.stderr)
+
+
+def build_line(setup: Sequence[str], verify: Sequence[str], not_used: Sequence[str]) -> str:
+    """Return set-up and verification on one line, with what was seen and left alone."""
+    done = ", ".join(verify) or "nothing: done will mean unverified"
+    left = f"   (seen, not used: {shortened(not_used)})" if not_used else ""
+    return one_line(f"setup   {', '.join(setup) or 'nothing'}   verify  {done}{left}", 400)
+
+
+def shortened(names: Sequence[str], most: int = 3) -> str:
+    """Return the first few of some names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def duration(seconds: float) -> str:

@@ -97,6 +97,7 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--attempt-timeout", metavar="TIME", help="such as 90s, 30m, 2h")
     run.add_argument("--command-timeout", metavar="TIME", help="of one git command (default 30s)")
     run.add_argument("--wait", metavar="TIME", help="for a limit to end (default 6h; 0: never)")
+    run.add_argument("--setup", action="append", metavar="CMD", help="may be given several times")
     run.add_argument("--verify", action="append", metavar="CMD", help="may be given several times")
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
     run.add_argument("--finish", choices=("keep", "merge"))

@@ -15,6 +15,7 @@ from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
     BaselinePassed,
+    BuildInferred,
     LimitReached,
     RunEnded,
     RunStarted,
@@ -29,7 +30,7 @@ from orchestrator.stop import StopLevel
 from orchestrator.text import clock_time, one_line
 from orchestrator.work.worker import Usage
 
-from .output import VERSION, Quiet, coloured, duration, width
+from .output import VERSION, Quiet, build_line, coloured, duration, shortened, width
 
 
 async def write_slowly(stream: Quiet, text: str) -> None:
@@ -94,6 +95,8 @@ class PlainLines:
                 return self._started(event)
             case Warned(message=message):
                 return self._paint(f"    {one_line(message, 400)}", "yellow")
+            case BuildInferred(setup=setup, verify=verify, not_used=not_used):
+                return self._paint(f"    {build_line(setup, verify, not_used)}", "dim")
             case BaselinePassed(commands=commands, seconds=seconds):
                 return f"    baseline ok  {duration(seconds)}  {', '.join(commands)}"
             case AttemptStarted(position=at, stories=of, title=title, number=number):
@@ -134,7 +137,7 @@ class PlainLines:
         if event.carried:
             parts.append(f"carried {len(event.carried)} spec files")
         if event.left_behind:
-            parts.append(f"left behind: {_names(event.left_behind)}")
+            parts.append(f"left behind: {shortened(event.left_behind)}")
         if event.continued:
             parts.append("continued")
         return " · ".join(one_line(part) for part in parts)
@@ -188,8 +191,3 @@ def _head(position: int, stories: int, title: str) -> str:
 
 def _spent(seconds: float, usage: Usage) -> str:
     return duration(seconds) + (f" ${usage.cost:.2f}" if usage.cost else "")
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
             config_file=options.config_file,
             item=plan.item,
             how="merge",
-            verify=plan.config.execution.verify,
+            setup=arguments.setup,
+            verify=arguments.verify,
             command_timeout=arguments.command_timeout,
             attempt_timeout=arguments.attempt_timeout,
         )
@@ -162,7 +163,8 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
             "wait": arguments.wait,
             "verify": arguments.verify,
             "finish": arguments.finish,
-        }
+        },
+        "workspace": {"setup": arguments.setup},
     }
 
 
@@ -175,7 +177,8 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
                 "item": plan.item,
                 "agent": plan.agent.label,
                 "stories": [story.id for story in open_stories],
-                "verify": list(plan.config.execution.verify),
+                "setup": list(plan.build.setup),
+                "verify": list(plan.build.commands),
                 "carried": [str(path, "utf-8", "replace") for path in plan.target.carried],
                 "left_behind": list(plan.target.left_behind),
             }
@@ -186,5 +189,6 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     print(f"{plan.item}: {len(open_stories)} open stories with {plan.agent.label}")
     for story in open_stories:
         print(f"  {story.id} {story.title} ({len(story.tasks)} tasks)")
-    print(f"verify  {', '.join(plan.config.execution.verify) or 'nothing: unverified'}")
+    print(f"setup   {', '.join(plan.build.setup) or 'nothing'}")
+    print(f"verify  {', '.join(plan.build.commands) or 'nothing: unverified'}")
     print(f"carried {len(plan.target.carried)} spec files; nothing was changed")

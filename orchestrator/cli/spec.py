@@ -13,6 +13,7 @@ import attrs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import UsageError
+from orchestrator.run.build import choose_build
 from orchestrator.run.ledger import read_attempts, read_run
 from orchestrator.run.specs import find_change, find_item, find_source
 from orchestrator.text import one_line
@@ -79,12 +80,13 @@ def _prompt(repo: Repository, item: str, change: Change, story_id: str) -> str:
     if found is None:
         ids = ", ".join(story.id for story in change.stories)
         raise UsageError(f"{change.id} has no story {story_id}", fix=f"its stories: {ids}")
+    config = load_config(repo.checkout / FILE_NAME, environ=os.environ)
     run, attempts = read_run(repo, item), read_attempts(repo, item)
     current = [attempt for attempt in attempts if run is not None and attempt.run == run.id]
     return story_prompt(
         change,
         found,
-        verify=load_config(repo.checkout / FILE_NAME, environ=os.environ).execution.verify,
+        verify=choose_build(config, change.root, repo.checkout).commands,
         previous=last_failure(current, story_id),
         learnings=gather_learnings(attempts),
     )

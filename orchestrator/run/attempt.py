@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -28,12 +28,12 @@ from orchestrator.work.worker import (
 )
 
 from .attempt_log import AttemptLog
+from .build import Build
+from .checker import Checker
 from .commands import RecordFact
 from .events import WorkerActed
-from .host import GuardedHost
 from .judge import Caller, Judge, Judgement
 from .opening import OpenedRun
-from .verify import CheckResult, run_checks
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +41,7 @@ class LoopSettings:
     """What a run was asked for. Times in seconds, paths absolute.
 
     Attributes:
-      environment: of the worker; ``check_environment``: of set-up and verification.
+      environment: of the worker.
       writable: what the worker may write to besides its workspace.
       attempts: directory that gets one fresh directory per attempt.
       logs: directory of the attempts' raw output.
@@ -50,11 +50,9 @@ class LoopSettings:
 
     max_attempts: int
     attempt_timeout: float
-    setup: tuple[str, ...]
-    verify: tuple[str, ...]
+    build: Build
     baseline: bool
     environment: Mapping[str, str]
-    check_environment: Mapping[str, str]
     writable: tuple[Path, ...]
     attempts: Path
     logs: Path
@@ -69,12 +67,13 @@ class AttemptRunner:
     """Runs attempts of one run.
 
     Attributes:
+      checker: sets up the workspace and verifies it.
       spec_at: reads the spec below a directory.
       interrupt: once set, the running worker is asked to stop by its own protocol.
     """
 
     caller: Caller
-    host: GuardedHost
+    checker: Checker
     worker: Worker
     change: str
     spec_at: Callable[[Path], SpecSource]
@@ -100,17 +99,6 @@ class AttemptRunner:
         run = self.opened.run
         await self.caller.call(RecordFact(fact=fact, item=run.item, run=run.id))
 
-    async def check(self, commands: Sequence[str]) -> tuple[CheckResult, ...]:
-        """Run set-up or verify commands in the workspace."""
-        return await run_checks(
-            commands,
-            host=self.host,
-            cwd=self.root,
-            env=self.settings.check_environment,
-            timeout=self.settings.attempt_timeout,
-            interrupt=self.interrupt,
-        )
-
     async def run(
         self, change: Change, step: TryStory, attempt: AttemptRecord, tip: str, learnings: str
     ) -> Judgement:
@@ -129,8 +117,7 @@ class AttemptRunner:
             record=self.record,
             item=self.opened.run.item,
             workspace=self.opened.workspace,
-            verify=self.settings.verify,
-            check=self.check,
+            checker=self.checker,
             read_change=self.read_change,
             interrupt=self.interrupt,
         )
@@ -151,7 +138,7 @@ class AttemptRunner:
             prompt=story_prompt(
                 change,
                 step.story,
-                verify=self.settings.verify,
+                verify=self.settings.build.commands,
                 previous=step.previous,
                 learnings=learnings,
             ),
@@ -167,7 +154,8 @@ class AttemptRunner:
             verdict=Verdict.FAILED, reason=f"the attempt took longer than {timeout:g} s"
         )
         host = attrs.evolve(
-            self.host, writable=(*self.host.writable, *self.settings.writable, directory)
+            self.checker.host,
+            writable=(*self.checker.host.writable, *self.settings.writable, directory),
         )
         tell = _Teller(attempt.id, self.caller.publish)
         with AttemptLog(self.settings.logs / f"{attempt.id}.log") as log:

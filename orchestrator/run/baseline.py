@@ -7,6 +7,7 @@ import json
 import attrs
 
 from orchestrator.errors import BaselineError, StoppedError
+from orchestrator.settings import Check
 
 from .attempt import AttemptRunner
 from .commands import RestoreWorkspace, TakeCheckpoint
@@ -31,19 +32,21 @@ class Baseline:
         settings, opened = self.runner.settings, self.runner.opened
         mark = opened.workspace.directory / "setup.json"
         made = (opened.workspace.directory / "marker.json").read_text()
-        current = json.dumps([made, settings.setup])
-        commands: tuple[str, ...] = ()
-        if settings.setup and (not mark.exists() or mark.read_text() != current):
-            commands = settings.setup
+        checker = self.runner.checker
+        setup = checker.setup
+        current = json.dumps([made, [check.run for check in setup]])
+        checks: tuple[Check, ...] = ()
+        if setup and (not mark.exists() or mark.read_text() != current):
+            checks = setup
         fresh = self.tip == opened.run.start
         if settings.baseline and fresh:
-            commands += settings.verify
-        if fresh and not settings.verify:
+            checks += checker.build.verify
+        if fresh and not checker.build.verify:
             message = "no verify command: stories will be done, unverified"
             await self.runner.record(Warned(message=message))
-        if not commands:
+        if not checks:
             return
-        results = await self.runner.check(commands)
+        results = await checker.run(checks)
         last = results[-1]
         if not last.passed and self.runner.interrupt.is_set():
             raise StoppedError("stopped before any work", fix="run the same command again")
@@ -51,9 +54,10 @@ class Baseline:
             raise BaselineError(
                 f"`{last.command}` fails before any work ({last.reason}):\n{last.output}",
                 where=str(self.runner.root),
-                fix="mend it, choose other commands with --verify, or --baseline skip",
+                fix="mend it, choose other commands with --setup or --verify, or --baseline skip",
             )
         seconds = sum(result.seconds for result in results)
+        commands = tuple(check.run for check in checks)
         await self.runner.record(BaselinePassed(commands=commands, seconds=seconds))
         await self._take_back()
         mark.write_text(current)

@@ -12,9 +12,10 @@ from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
 
 from .attempt import AttemptRunner, LoopSettings
+from .checker import make_checker
 from .commands import OpenRun
 from .engine import INTERRUPT_AFTER, run_engine
-from .events import RunStarted, Warned
+from .events import BuildInferred, RunStarted, Warned
 from .host import surroundings
 from .opening import OpenedRun
 from .paths import attempt_logs
@@ -98,6 +99,11 @@ def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> No
     )
     if plan.target.note is not None:
         orchestrator.publish(Warned(message=plan.target.note))
+    build = plan.build
+    if build.inferred:
+        orchestrator.publish(
+            BuildInferred(setup=build.setup, verify=build.commands, not_used=build.not_used)
+        )
     if plan.anonymous:
         message = "git has no identity: committing as Orchestrator <orchestrator@localhost>"
         orchestrator.publish(Warned(message=message))
@@ -112,14 +118,16 @@ def _runner(
     interrupt: trio.Event,
 ) -> AttemptRunner:
     place = opened.workspace
-    host, checks = surroundings(plan.repo, plan.config, guardians, place)
+    checker = make_checker(
+        plan.repo, plan.config, plan.build, guardians, place, opened.run.root, interrupt
+    )
     _, worker = surroundings(
-        plan.repo, plan.config, guardians, place, credentials=plan.agent.credentials
+        plan.repo, plan.config, guardians, place, plan.build, credentials=plan.agent.credentials
     )
     execution, settings = plan.config.execution, plan.agent.settings
     return AttemptRunner(
         caller=orchestrator,
-        host=host,
+        checker=checker,
         worker=plan.agent.worker,
         change=plan.target.change.id,
         spec_at=plan.target.source.at,
@@ -127,11 +135,9 @@ def _runner(
         settings=LoopSettings(
             max_attempts=execution.max_attempts,
             attempt_timeout=execution.attempt_timeout,
-            setup=plan.config.workspace.setup,
-            verify=execution.verify,
+            build=plan.build,
             baseline=options.baseline,
             environment=worker,
-            check_environment=checks,
             writable=(*plan.agent.directories, *plan.agent.files),
             attempts=place.directory / "attempts",
             logs=attempt_logs(plan.repo.state_dir),

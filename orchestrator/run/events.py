@@ -33,6 +33,15 @@ class Warned(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class BuildInferred(Fact):
+    """What is in force is not all configured; some is what the project declares."""
+
+    setup: tuple[str, ...]
+    verify: tuple[str, ...]
+    not_used: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
 class BaselinePassed(Fact):
     """Set-up and verification passed in the untouched workspace; ``seconds`` for both."""
 

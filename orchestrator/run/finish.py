@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -16,22 +17,23 @@ from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
 
 from . import delivery
+from .build import choose_build, require_honest
+from .checker import make_checker
 from .commands import LandMerge, PlanMerge, PrepareMerge, RemoveWorkspace
 from .delivery import MergeReady
 from .engine import run_engine
-from .host import surroundings
-from .verify import run_checks
 
 
 @attrs.frozen(kw_only=True)
 class FinishOptions:
-    """What a person asked `finish` for; ``verify`` and the timeouts None mean: as configured."""
+    """What a person asked `finish` for; None means: as configured."""
 
     directory: Path
     config_file: Path | None
     item: str
     how: str
-    verify: tuple[str, ...] | None = None
+    setup: Sequence[str] | None = None
+    verify: Sequence[str] | None = None
     command_timeout: str | None = None
     attempt_timeout: str | None = None
 
@@ -61,7 +63,9 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
             "execution": {
                 "command_timeout": options.command_timeout,
                 "attempt_timeout": options.attempt_timeout,
-            }
+                "verify": options.verify,
+            },
+            "workspace": {"setup": options.setup},
         },
         required=options.config_file is not None,
     )
@@ -70,7 +74,6 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
     if options.how == "keep":
         _, tip = await trio.to_thread.run_sync(delivery.require_run, repo, item)
         return Finished(commit=tip, text=f"kept: branch orchestrator/{item} at {tip[:7]}")
-    verify = config.execution.verify if options.verify is None else options.verify
 
     async def work(orchestrator: Orchestrator) -> Finished:
         run = await trio.to_thread.run_sync(delivery.delivered, repo, item)
@@ -80,7 +83,7 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
         ready = await orchestrator.call(PlanMerge(item=item))
         checked = "verified before"
         if not ready.verified:
-            checked = await _verify(repo, config, ready, verify, orchestrator)
+            checked = await _verify(repo, config, ready, orchestrator)
         commit = await orchestrator.call(LandMerge(item=item, plan=ready.plan))
         target = ready.plan.target.removeprefix("refs/heads/")
         return Finished(commit=commit, text=f"{target} is at {commit[:7]} ({checked})")
@@ -94,24 +97,20 @@ async def _verify(
     repo: Repository,
     config: Config,
     ready: MergeReady,
-    verify: tuple[str, ...],
     orchestrator: Orchestrator,
 ) -> str:
     """Check the merged tree in a workspace of its own; returns how it was checked."""
-    if not verify:
+    root = repo.checkout / ready.run.root
+    build = await trio.to_thread.run_sync(choose_build, config, root, repo.checkout)
+    require_honest(build, repo.checkout)
+    if not build.verify:
         return "not verified: there is no verify command"
     place = await orchestrator.call(PrepareMerge(item=ready.run.item, commit=ready.plan.new))
     try:
         async with Guardians() as guardians:
-            host, environment = surroundings(repo, config, guardians, place)
-            results = await run_checks(
-                (*config.workspace.setup, *verify),
-                host=host,
-                cwd=place.path / ready.run.root,
-                env=environment,
-                timeout=config.execution.attempt_timeout,
-                interrupt=orchestrator.stopping.requested,
-            )
+            requested = orchestrator.stopping.requested
+            checker = make_checker(repo, config, build, guardians, place, ready.run.root, requested)
+            results = await checker.run((*checker.setup, *build.verify))
     finally:
         with trio.CancelScope(shield=True):  # bounded by the command's own deadline
             await orchestrator.call(RemoveWorkspace(item=ready.run.item, workspace=place))

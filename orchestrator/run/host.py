@@ -12,8 +12,10 @@ import attrs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.guardian.client import GuardedProcess, Guardians, Job
+from orchestrator.project import environment as own
 from orchestrator.settings import Config
 
+from .build import Build
 from .claim import worker_lock
 from .environment import child_environment
 
@@ -30,11 +32,13 @@ class GuardedHost:
     Attributes:
       writable: paths the process tree may write to where the kernel can enforce it.
       lock: the workspace's lock file, held until the tree is empty.
+      wrap: words that go before every argv.
     """
 
     guardians: Guardians
     writable: tuple[Path, ...]
     lock: Path
+    wrap: tuple[str, ...] = ()
 
     @asynccontextmanager
     async def run(
@@ -46,6 +50,7 @@ class GuardedHost:
           GuardianError: when the program cannot be executed.
           BusyError: when another process tree still works in the workspace.
         """
+        argv = (*self.wrap, *argv)
         job = Job(argv=argv, cwd=cwd, env=env, writable=self.writable, lock=self.lock)
         async with self.guardians.run(job) as process:
             yield process
@@ -56,6 +61,7 @@ def surroundings(
     config: Config,
     guardians: Guardians,
     place: Workspace,
+    build: Build,
     credentials: Iterable[str] = (),
 ) -> tuple[GuardedHost, dict[str, str]]:
     """Return where a workspace's processes run, and their environment.
@@ -64,11 +70,14 @@ def surroundings(
       credentials: names of the variables only this process gets; none for verification.
     """
     temporary = place.directory / "tmp"
-    temporary.mkdir(exist_ok=True, mode=0o700)
+    python = python_place(place)
+    for directory in (temporary, python):
+        directory.mkdir(exist_ok=True, mode=0o700)
     host = GuardedHost(
         guardians=guardians,
-        writable=writable_paths(Path.home(), place.path, (temporary,)),
+        writable=writable_paths(Path.home(), place.path, (temporary, python)),
         lock=worker_lock(place),
+        wrap=config.workspace.wrap,
     )
     environment = child_environment(
         os.environ,
@@ -78,7 +87,16 @@ def surroundings(
         allow=config.workspace.env,
         credentials=credentials,
     )
-    return host, environment
+    return host, own.use(environment, python) if build.own_python else environment
+
+
+def python_place(place: Workspace) -> Path:
+    """Return where a workspace's own Python environment is.
+
+    It lies beside the work tree: there it is in no checkpoint and no snapshot whatever git
+    ignores, no tool of the project walks through it, and it goes when the workspace goes.
+    """
+    return place.directory / "python"
 
 
 def writable_paths(home: Path, workspace: Path, extra: Iterable[Path] = ()) -> tuple[Path, ...]:

@@ -19,9 +19,9 @@ from orchestrator.work.records import AttemptState
 from orchestrator.work.spec import Change, Story
 from orchestrator.work.worker import Usage, Verdict, WorkerReport
 
+from .checker import Checker
 from .commands import TakeCheckpoint
 from .events import VerificationStarted, Warned
-from .verify import CheckResult
 
 R = TypeVar("R")
 
@@ -61,7 +61,7 @@ class Judge:
 
     Attributes:
       record: records a fact of this run.
-      check: runs commands in the workspace.
+      checker: verifies the workspace.
       read_change: reads the change as it is in the workspace now.
       interrupt: set when the worker was asked to stop.
     """
@@ -70,8 +70,7 @@ class Judge:
     record: Callable[[Fact], Awaitable[None]]
     item: str
     workspace: Workspace
-    verify: tuple[str, ...]
-    check: Callable[[Sequence[str]], Awaitable[tuple[CheckResult, ...]]]
+    checker: Checker
     read_change: Callable[[], Awaitable[Change]]
     interrupt: trio.Event
 
@@ -132,9 +131,10 @@ class Judge:
         if complaints:
             said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
             return _failed(f"the worker {said}, but {complaints[0]}", "\n".join(complaints))
-        if self.verify:
-            self.caller.publish(VerificationStarted(commands=self.verify))
-            last = (await self.check(self.verify))[-1]
+        build = self.checker.build
+        if build.verify:
+            self.caller.publish(VerificationStarted(commands=build.commands))
+            last = (await self.checker.run(build.verify))[-1]
             if not last.passed:
                 return _failed(f"verify failed: {last.command} ({last.reason})", last.output)
             await self._tell_traces(taken)

@@ -13,11 +13,11 @@ from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import ConfigError, RepositoryError
+from orchestrator.errors import RepositoryError
 from orchestrator.settings import Config
 
 from .agent import ChosenAgent, choose_agent
-from .environment import interpreters_into
+from .build import Build, choose_build, require_honest
 from .target import Target, find_target
 
 
@@ -54,6 +54,7 @@ class Plan:
     config: Config
     target: Target
     agent: ChosenAgent
+    build: Build
     item: str
 
 
@@ -80,25 +81,14 @@ def make_plan(options: RunOptions) -> Plan:
     repo = repo.within(config.execution.command_timeout)
     target = find_target(repo, options.directory, options.change, options.brief)
     agent = choose_agent(config, os.environ)
-    into = interpreters_into(os.environ.get("PATH", os.defpath), repo.checkout)
-    if into and config.execution.verify:
-        raise ConfigError(
-            f"the Python in {into[0]} has this checkout installed: verification would test it "
-            "instead of the workspace",
-            fix="uninstall it there, and install the project in an environment of its own",
-        )
-    named = [c for c in config.execution.verify if str(repo.checkout) in c]
-    if named:
-        raise ConfigError(
-            f"verify command names the checkout, so it would not test the workspace: {named[0]}",
-            where="execution.verify",
-            fix="use a path relative to the project",
-        )
+    build = choose_build(config, target.source.root, repo.checkout)
+    require_honest(build, repo.checkout)
     return Plan(
         repo=repo,
         anonymous=repo.identity().is_fallback,
         config=config,
         target=target,
         agent=agent,
+        build=build,
         item=target.item,
     )

@@ -229,7 +229,7 @@ class StoryLoop:
         seconds: float,
     ) -> AttemptRecord:
         attempt = _with(attempt, judged, seconds)
-        verified = bool(self.runner.settings.verify)
+        verified = bool(self.runner.settings.build.verify)
         self._tip = await self.runner.caller.call(
             KeepCheckpoint(
                 attempt=attempt,
@@ -281,7 +281,7 @@ class StoryLoop:
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
             cost=sum((attempt.usage for attempt in self._attempts), start=Usage()).cost,
-            verified=bool(self.runner.settings.verify),
+            verified=bool(self.runner.settings.build.verify),
             advice=advice,
         )
 

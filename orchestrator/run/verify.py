@@ -10,6 +10,7 @@ import trio
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import GuardedProcess
+from orchestrator.settings import Check
 from orchestrator.text import clean
 from orchestrator.work.records import EVIDENCE_LIMIT, tail
 
@@ -28,26 +29,28 @@ class CheckResult:
 
 
 async def run_checks(
-    commands: Sequence[str],
+    checks: Sequence[Check],
     *,
     host: GuardedHost,
-    cwd: Path,
+    root: Path,
     env: Mapping[str, str],
     timeout: float,
     interrupt: trio.Event,
 ) -> tuple[CheckResult, ...]:
-    """Run ``commands`` in order through the shell; stop at the first that fails.
+    """Run commands in order through the shell; stop at the first that fails.
 
     Args:
+      root: the project's directory, below which each starts.
       interrupt: once set, the running command's tree is killed and it has failed.
-      timeout: seconds each command may take; then its tree is killed and it has failed.
+      timeout: seconds a command without a time of its own may take; then its tree is killed and
+        it has failed.
 
     Cancellation kills the running command's tree.
     """
     results = []
-    for command in commands:
+    for check in checks:
         result = await _run_check(
-            command, host=host, cwd=cwd, env=env, timeout=timeout, interrupt=interrupt
+            check, host=host, root=root, env=env, timeout=timeout, interrupt=interrupt
         )
         results.append(result)
         if not result.passed:
@@ -56,30 +59,40 @@ async def run_checks(
 
 
 async def _run_check(
-    command: str,
+    check: Check,
     *,
     host: GuardedHost,
-    cwd: Path,
+    root: Path,
     env: Mapping[str, str],
     timeout: float,
     interrupt: trio.Event,
 ) -> CheckResult:
     started = trio.current_time()
     output = bytearray()
-    reason = ""
-    with trio.move_on_after(timeout) as scope:
-        async with host.run(("/bin/sh", "-c", command), cwd=cwd, env=env) as process:
-            reason = await _follow(process, output, interrupt, scope)
-    if scope.cancelled_caught:
-        late = f"took longer than {timeout:g} s"
-        reason = "interrupted by a stop" if interrupt.is_set() else late
+    cwd = root / check.cwd
+    reason = "" if await _inside(cwd, root) else f"its directory {check.cwd} is not in the project"
+    limit = check.timeout or timeout
+    if not reason:
+        with trio.move_on_after(limit) as scope:
+            argv = ("/bin/sh", "-c", check.run)
+            async with host.run(argv, cwd=cwd, env={**env, "PWD": str(cwd)}) as process:
+                reason = await _follow(process, output, interrupt, scope)
+        if scope.cancelled_caught:
+            late = f"took longer than {limit:g} s"
+            reason = "interrupted by a stop" if interrupt.is_set() else late
     return CheckResult(
-        command=command,
+        command=check.run,
         passed=not reason,
         reason=reason,
         output=tail(clean(output.decode(errors="replace")), EVIDENCE_LIMIT),
         seconds=trio.current_time() - started,
     )
+
+
+async def _inside(cwd: Path, root: Path) -> bool:
+    """Whether ``cwd`` is a directory of the project, also after following its links."""
+    resolved = await trio.Path(cwd).resolve()
+    return resolved.is_relative_to(await trio.Path(root).resolve()) and await resolved.is_dir()
 
 
 async def _follow(

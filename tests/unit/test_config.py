@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.config import load_config
 from orchestrator.errors import ConfigError
-from orchestrator.settings import parse_duration
+from orchestrator.settings import Check, parse_duration
 
 
 def test_without_any_file_everything_has_a_default(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_flags_over_environment_over_project_over_user(tmp_path: Path) -> None:
     execution = config.execution
     assert (execution.agent, float(execution.command_timeout)) == ("d", 6)
     assert (float(execution.attempt_timeout), execution.max_attempts) == (7200, 4)
-    assert execution.verify == ("u",)
+    assert execution.verify == (Check(run="u"),)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import orchestrator
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ("adapters", "agents", "guardian", "store", "control", "run", "cli", "demo")
+LAYERS = ("adapters", "agents", "guardian", "project", "store", "control", "run", "cli", "demo")
 
 PURE = {
     "__future__",
@@ -124,7 +124,7 @@ def test_framework_knows_no_tool(path: Path) -> None:
     assert not forbidden(path, *LAYERS)
 
 
-@pytest.mark.parametrize("layer", ["adapters", "agents", "guardian", "store", "control"])
+@pytest.mark.parametrize("layer", ["adapters", "agents", "guardian", "project", "store", "control"])
 def test_tools_do_not_know_who_uses_them(layer: str) -> None:
     for path in modules_below(f"orchestrator/{layer}"):
         assert not forbidden(path, "run", "cli", "demo"), path

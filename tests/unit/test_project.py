@@ -192,6 +192,7 @@ def test_readme_explains_every_configuration_key() -> None:
         f"{section}.{field.name}"
         for section, cls in (
             ("execution", settings.Execution),
+            ("execution.verify", settings.Check),
             ("workspace", settings.WorkspaceSettings),
             ("agents.<name>", settings.AgentSettings),
         )

@@ -1,9 +1,8 @@
-"""`init` and `doctor`: what is here, and whether it will work."""
+"""`doctor`: whether what is here will work."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -17,12 +16,13 @@ from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.agent import choose_agent
+from orchestrator.run.build import choose_build
 from orchestrator.run.environment import child_environment, interpreters_into, withheld
 from orchestrator.run.lock import running_item
 from orchestrator.run.specs import find_source
 from orchestrator.text import one_line
 
-from .output import coloured, print_json
+from .output import build_line, coloured, print_json
 
 
 @attrs.frozen(kw_only=True)
@@ -33,32 +33,6 @@ class Finding:
     about: str
     text: str
     fix: str | None = None
-
-
-def init(arguments: argparse.Namespace) -> int:
-    """Look at what is here and write ``orchestrator.toml``, never over an existing one."""
-    repo = Repository.open(Path(arguments.directory))
-    path = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
-    spec, agent = _look(repo, Path(arguments.directory))
-    print(f"spec    {spec}\nagent   {agent}")
-    text = (
-        "# What a run needs to know; everything has a default.\n"
-        "[execution]\n"
-        'attempt_timeout = "30m"\n'
-        "max_attempts = 3          # per story\n"
-        "# Commands that must pass before a story counts as done, for example:\n"
-        f"verify = {json.dumps(_seen_verify(repo.checkout))}\n"
-        "\n[workspace]\n"
-        "setup = []                # run once in a fresh workspace\n"
-    )
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError("there is one already; nothing was written", where=str(path)) from None
-    lines = text.count("\n")
-    print(f"wrote   {path.name} ({lines} lines), nothing else.   next: orc doctor")
-    return 0
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -89,7 +63,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
     ]
     config_file = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
     checks: list[tuple[str, Callable[[], str]]] = [
-        ("configuration", lambda: _configuration(config_file)),
+        ("configuration", lambda: _configuration(repo, start, config_file)),
         ("spec", lambda: _spec(repo, start)),
         ("agent", lambda: _agent(config_file)),
         ("locks", lambda: _locks(repo)),
@@ -126,10 +100,15 @@ def _identity(repo: Repository) -> Finding:
     return Finding(level="ok", about="identity", text=f"{identity.name} <{identity.email}>")
 
 
-def _configuration(path: Path) -> str:
+def _configuration(repo: Repository, start: Path, path: Path) -> str:
     config = load_config(path, environ=os.environ)
-    verify = ", ".join(config.execution.verify) or "no verify command: done means unverified"
-    return f"{path.name if path.exists() else 'defaults'}; {verify}"
+    try:
+        root = find_source(repo, start).root
+    except OrchestratorError:
+        root = repo.checkout
+    build = choose_build(config, root, repo.checkout)
+    source = path.name if path.exists() else "defaults"
+    return f"{source}; {build_line(build.setup, build.commands, build.not_used)}"
 
 
 def _spec(repo: Repository, start: Path) -> str:
@@ -184,32 +163,3 @@ def _environment(repo: Repository) -> list[Finding]:
             )
         )
     return findings
-
-
-def _look(repo: Repository, start: Path) -> tuple[str, str]:
-    try:
-        spec = _spec(repo, start)
-    except OrchestratorError as error:
-        spec = error.message
-    try:
-        agent = choose_agent(load_config(Path("/dev/null"), environ=os.environ), os.environ).label
-    except OrchestratorError as error:
-        agent = error.message
-    return spec, agent
-
-
-def _seen_verify(checkout: Path) -> list[str]:
-    """Return the one check the project declares beyond doubt, or nothing."""
-    package = checkout / "package.json"
-    if package.is_file():
-        try:
-            scripts = json.loads(package.read_text(encoding="utf-8")).get("scripts", {})
-        except (ValueError, OSError, AttributeError):
-            scripts = {}
-        if isinstance(scripts, dict) and "no test specified" not in scripts.get("test", "no test"):
-            return ["npm test"] if "test" in scripts else []
-    if (checkout / "Cargo.toml").is_file():
-        return ["cargo test"]
-    if (checkout / "go.mod").is_file():
-        return ["go test ./..."]
-    return []

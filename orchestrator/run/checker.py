@@ -1,0 +1,89 @@
+"""Sets up one workspace and verifies what is in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import trio
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.errors import ConfigError
+from orchestrator.guardian.client import Guardians
+from orchestrator.project import environment as own
+from orchestrator.settings import Check, Config
+
+from .build import Build
+from .host import GuardedHost, python_place, surroundings
+from .verify import CheckResult, run_checks
+
+
+@attrs.frozen(kw_only=True)
+class Checker:
+    """Runs the commands of a `Build` in one workspace, inside what it may write.
+
+    Attributes:
+      root: the project's directory in the workspace; commands start there.
+      before: commands that make what set-up needs.
+      timeout: seconds a command without a time of its own may take.
+      interrupt: once set, the running command's tree is killed and it has failed.
+    """
+
+    host: GuardedHost
+    env: Mapping[str, str]
+    root: Path
+    build: Build
+    before: tuple[str, ...]
+    timeout: float
+    interrupt: trio.Event
+
+    @property
+    def setup(self) -> tuple[Check, ...]:
+        """What makes a fresh workspace ready."""
+        return tuple(Check(run=run) for run in (*self.before, *self.build.setup))
+
+    async def run(self, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
+        """Run commands in order; stop at the first that fails. Cancellation kills its tree."""
+        return await run_checks(
+            checks,
+            host=self.host,
+            root=self.root,
+            env=self.env,
+            timeout=self.timeout,
+            interrupt=self.interrupt,
+        )
+
+
+def make_checker(
+    repo: Repository,
+    config: Config,
+    build: Build,
+    guardians: Guardians,
+    place: Workspace,
+    root: str,
+    interrupt: trio.Event,
+) -> Checker:
+    """Return what checks in ``place``, whose project lies at ``root`` below it.
+
+    Raises:
+      ConfigError: when the project needs a Python and there is none.
+    """
+    host, environment = surroundings(repo, config, guardians, place, build)
+    before: tuple[str, ...] = ()
+    if build.own_python:
+        python = own.base_python(os.environ, repo.checkout, environment["PATH"])
+        if python is None:
+            raise ConfigError("this is a Python project, and python3 is not installed")
+        before = (own.make_command(python, python_place(place)),)
+    return Checker(
+        host=host,
+        env=environment,
+        root=place.path / root,
+        build=build,
+        before=before,
+        timeout=config.execution.attempt_timeout,
+        interrupt=interrupt,
+    )
