@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NewType
+from typing import Any, NewType
 
 import attrs
 
@@ -59,12 +59,23 @@ class Check:
     timeout: Seconds | None = None
 
 
+def _above_zero(_: object, __: object, value: float | None) -> None:
+    if value is not None and not value > 0:
+        raise ValueError(f"must be above zero, got {value}")
+
+
+def _limit() -> Any:
+    return attrs.field(default=None, validator=_above_zero)
+
+
 @attrs.frozen(kw_only=True)
 class Execution:
     """How work is done. Times in seconds; in the file also "90s", "30m", "2h", "14d".
 
     Attributes:
       verify: None: what the project declares.
+      max_cost, max_tokens, max_turns, max_time: budget of a whole run; money in US dollars, tokens
+        in both directions together.
       wait: longest time to wait for a usage limit to end; 0 is never.
     """
 
@@ -73,6 +84,10 @@ class Execution:
     attempt_timeout: Seconds = Seconds(1800.0)
     max_attempts: int = attrs.field(default=3, validator=attrs.validators.ge(1))
     verify: tuple[Check, ...] | None = None
+    max_cost: float | None = _limit()
+    max_tokens: int | None = _limit()
+    max_turns: int | None = _limit()
+    max_time: Seconds | None = None
     wait: Patience = Patience(21600.0)
     finish: str = attrs.field(default="keep", validator=attrs.validators.in_(("keep", "merge")))
 
@@ -101,12 +116,13 @@ class WorkspaceSettings:
 
 @attrs.frozen(kw_only=True)
 class AgentSettings:
-    """One entry of ``[agents]``; money in US dollars per attempt."""
+    """One entry of ``[agents]``; the budget is that of one attempt, money in US dollars."""
 
     kind: str = attrs.field(validator=attrs.validators.in_(("claude", "command")))
     model: str | None = None
-    max_cost: float | None = None
-    max_turns: int | None = None
+    max_cost: float | None = _limit()
+    max_tokens: int | None = _limit()
+    max_turns: int | None = _limit()
     argv: tuple[str, ...] = ()
     env: Mapping[str, str] = attrs.field(factory=dict)
     allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Write", "Read", "Glob", "Grep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -18,7 +19,7 @@ from orchestrator.agents.claude_verdict import Transcript
 from orchestrator.agents.drive import Drive, Patience, collect_result, write_prompt
 from orchestrator.agents.port import ProcessHost, WorkerTask
 from orchestrator.agents.result import judge
-from orchestrator.work.worker import OversizedLine, WorkerEvent, WorkerReport
+from orchestrator.work.worker import OversizedLine, UsageSoFar, WorkerEvent, WorkerReport
 
 # It marks its own children with these, and behaves differently when it finds them.
 _NESTING = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT")
@@ -29,6 +30,9 @@ _SETTINGS = {
     "DISABLE_BUG_COMMAND": "1",
 }
 _QUESTIONS = 64
+_USAGE = "usage"
+_USAGE_EVERY = 10.0
+"""Seconds between two questions for the exact usage; what the messages say comes at once."""
 
 
 @attrs.frozen(kw_only=True)
@@ -84,12 +88,21 @@ class ClaudeWorker:
         """Run one session; see ``Worker.work``."""
         await write_prompt(task)
         decoder, transcript = Decoder(), Transcript()
-        ask, questions = trio.open_memory_channel[ControlRequest](_QUESTIONS)
+        ask, questions = trio.open_memory_channel[bytes](_QUESTIONS)
+        next_usage = 0.0
         argv, env = self.arguments(task), self.environment(task)
         async with host.run(argv, cwd=task.cwd, env=env) as process:
             drive = Drive(process, log, self.patience)
 
+            def say_soon(data: bytes) -> None:
+                try:
+                    ask.send_nowait(data)
+                except trio.WouldBlock:
+                    # It asks faster than it listens; it can wait for an answer.
+                    return
+
             def read(line: bytes | OversizedLine) -> None:
+                nonlocal next_usage
                 if isinstance(line, OversizedLine):
                     emit(line)
                     return
@@ -99,21 +112,24 @@ class ClaudeWorker:
                         case Result():
                             drive.finish()
                         case ControlRequest():
-                            try:
-                                ask.send_nowait(event)
-                            except trio.WouldBlock:
-                                # It asks faster than it listens; it can wait for an answer.
-                                continue
-                        case Init() | Denied() | ControlResponse():
+                            say_soon(control_refusal(event))
+                        case ControlResponse(request=request, error=error):
+                            if request == _USAGE and error:
+                                next_usage = math.inf
+                        case Init() | Denied():
                             pass
+                        case UsageSoFar() if trio.current_time() >= next_usage:
+                            next_usage = trio.current_time() + _USAGE_EVERY
+                            say_soon(control_request(_USAGE, "get_usage", skip_behaviors=True))
+                            emit(event)
                         case _:
                             emit(event)
 
             async def feed() -> None:
                 await drive.say(control_request("initialize", "initialize"))
                 await drive.say(user_message(task.prompt))
-                async for question in questions:
-                    await drive.say(control_refusal(question))
+                async for line in questions:
+                    await drive.say(line)
 
             async def ask_to_stop() -> None:
                 await drive.say(control_request("interrupt", "interrupt"))

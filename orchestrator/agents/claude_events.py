@@ -46,7 +46,7 @@ class ControlResponse:
     """The answer to a control request of ours."""
 
     request: str
-    error: str | None
+    error: str | None = None
 
 
 @attrs.frozen(kw_only=True)

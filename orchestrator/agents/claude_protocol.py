@@ -11,6 +11,8 @@ import re
 from collections import OrderedDict
 from typing import Any
 
+import attrs
+
 from orchestrator.agents.claude_events import (
     ClaudeEvent,
     ControlRequest,
@@ -28,9 +30,12 @@ from orchestrator.work.worker import (
     ToolCall,
     ToolResult,
     Usage,
+    UsageSoFar,
 )
 
 _REMEMBERED = 1024
+_SYNTHETIC = "<synthetic>"
+_USED = "\0usage"
 _MILLISECONDS = 1e11
 _LIMIT_TEXT = re.compile(r"usage limit reached\|(\d{9,13})", re.IGNORECASE)
 # What says most about a call, by tool; else the first text among its inputs.
@@ -44,6 +49,8 @@ class Decoder:
         self._tools: OrderedDict[str, str] = OrderedDict()
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._cost = 0.0
+        self._added_up = Usage()
+        self._told = Usage()
 
     def decode(self, line: bytes) -> tuple[ClaudeEvent, ...]:
         """Return what one line says; nothing for a line that cannot be understood."""
@@ -68,7 +75,12 @@ class Decoder:
                 response = mapping(document.get("response"))
                 failed = response.get("subtype") == "error"
                 error = text_of(response.get("error")) or "refused" if failed else None
-                return (ControlResponse(request=text_of(response.get("request_id")), error=error),)
+                answer = ControlResponse(request=text_of(response.get("request_id")), error=error)
+                session = mapping(mapping(response.get("response")).get("session"))
+                if not session:
+                    return (answer,)
+                self._told = _session_usage(session)
+                return (answer, UsageSoFar(usage=self._added_up.at_least(self._told)))
             case "control_request":
                 request = mapping(document.get("request"))
                 return (
@@ -124,7 +136,17 @@ class Decoder:
                     _remember(self._tools, call, tool)
                     what = _describe(block.get("input"))
                     events.append(ToolCall(tool=tool, summary=what))
+        is_main = document.get("parent_tool_use_id") is None
+        if message.get("model") != _SYNTHETIC and isinstance(message.get("usage"), dict):
+            events += self._count(identity, _message_usage(message["usage"], is_main))
         return tuple(events)
+
+    def _count(self, message: str, usage: Usage) -> tuple[UsageSoFar, ...]:
+        """Add what a message cost once: each of its lines repeats it, as far as it is known."""
+        if not self._is_new(message, _USED):
+            return ()
+        self._added_up += usage
+        return (UsageSoFar(usage=self._added_up.at_least(self._told)),)
 
     def _user(self, document: dict[str, Any]) -> tuple[ClaudeEvent, ...]:
         return tuple(
@@ -167,22 +189,9 @@ class Decoder:
         since, self._cost = max(total - self._cost, 0.0), max(total, self._cost)
         models = document.get("model_usage_since_last_result")
         if isinstance(models, dict):
-            parts = [mapping(value) for value in models.values()]
-            reads = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
-            return Usage(
-                turns=turns,
-                input_tokens=sum(integer(part.get(key)) or 0 for part in parts for key in reads),
-                output_tokens=sum(integer(part.get("outputTokens")) or 0 for part in parts),
-                cost=sum(number(part.get("costUSD")) for part in parts),
-            )
-        usage = mapping(document.get("usage"))
-        reads = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-        return Usage(
-            turns=turns,
-            input_tokens=sum(integer(usage.get(key)) or 0 for key in reads),
-            output_tokens=integer(usage.get("output_tokens")) or 0,
-            cost=since,
-        )
+            return attrs.evolve(_models_usage(models), turns=turns)
+        usage = _message_usage(mapping(document.get("usage")), False)
+        return attrs.evolve(usage, turns=turns, cost=since)
 
     def _is_new(self, message: str, block: str) -> bool:
         key = (message, hash(block))
@@ -198,9 +207,9 @@ def user_message(prompt: str) -> bytes:
     return _line({"type": "user", "message": {"role": "user", "content": content}})
 
 
-def control_request(request: str, subtype: str) -> bytes:
-    """Encode a request of ours: "initialize" or "interrupt"; ``request`` is its id."""
-    body = {"subtype": subtype}
+def control_request(request: str, subtype: str, **options: bool) -> bytes:
+    """Encode a request of ours: "initialize", "interrupt", "get_usage"; ``request`` is its id."""
+    body = {"subtype": subtype, **options}
     return _line({"type": "control_request", "request_id": request, "request": body})
 
 
@@ -209,6 +218,31 @@ def control_refusal(request: ControlRequest) -> bytes:
     error = f"{request.subtype} is not supported"
     response = {"subtype": "error", "request_id": request.request, "error": error}
     return _line({"type": "control_response", "response": response})
+
+
+def _models_usage(models: dict[str, Any]) -> Usage:
+    """Add up what each model was used."""
+    parts = [mapping(value) for value in models.values()]
+    reads = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+    return Usage(
+        input_tokens=sum(integer(part.get(key)) or 0 for part in parts for key in reads),
+        output_tokens=sum(integer(part.get("outputTokens")) or 0 for part in parts),
+        cost=sum(number(part.get("costUSD")) for part in parts),
+    )
+
+
+def _session_usage(session: dict[str, Any]) -> Usage:
+    usage = _models_usage(mapping(session.get("model_usage")))
+    return attrs.evolve(usage, cost=number(session.get("total_cost_usd")))
+
+
+def _message_usage(usage: dict[str, Any], is_turn: bool) -> Usage:
+    reads = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    return Usage(
+        turns=int(is_turn),
+        input_tokens=sum(integer(usage.get(key)) or 0 for key in reads),
+        output_tokens=integer(usage.get("output_tokens")) or 0,
+    )
 
 
 def _line(document: dict[str, Any]) -> bytes:

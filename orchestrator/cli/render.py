@@ -181,8 +181,8 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
                 f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.change}"
             )
         case _:
-            how = f", {event.advice}" if event.advice else ""
-            return f"{head}: {event.reason}\ncontinue with: orc run {event.change}{how}"
+            how = event.advice or f"orc run {event.change}"
+            return f"{head}: {event.reason}\ncontinue with: {how}"
 
 
 def _head(position: int, stories: int, title: str) -> str:

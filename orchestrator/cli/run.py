@@ -43,8 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
         change=arguments.change,
         overrides=_overrides(arguments),
         model=arguments.model,
-        max_turns=arguments.max_turns,
-        max_cost=arguments.max_cost,
         baseline=arguments.baseline == "run",
         patience=_duration(arguments.command_timeout),
     )
@@ -150,7 +148,7 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     attempts = arguments.max_attempts
     if attempts is not None and attempts < 1:
         raise ConfigError("--max-attempts must be 1 or more")
-    for flag in ("max_cost", "max_turns"):
+    for flag in ("max_cost", "max_tokens", "max_turns"):
         value = getattr(arguments, flag)
         if value is not None and not value > 0:
             raise ConfigError(f"--{flag.replace('_', '-')} must be above zero, got {value}")
@@ -160,6 +158,10 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
             "max_attempts": attempts,
             "attempt_timeout": arguments.attempt_timeout,
             "command_timeout": arguments.command_timeout,
+            "max_cost": arguments.max_cost,
+            "max_tokens": arguments.max_tokens,
+            "max_turns": arguments.max_turns,
+            "max_time": arguments.max_time,
             "wait": arguments.wait,
             "verify": arguments.verify,
             "finish": arguments.finish,

@@ -12,6 +12,7 @@ from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Event, Fact
 from orchestrator.text import one_line
+from orchestrator.work.budget import Budget
 from orchestrator.work.loop import TryStory
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord
@@ -22,6 +23,8 @@ from orchestrator.work.worker import (
     Message,
     RateLimited,
     ToolCall,
+    Usage,
+    UsageSoFar,
     Verdict,
     WorkerEvent,
     WorkerReport,
@@ -33,6 +36,7 @@ from .checker import Checker
 from .commands import RecordFact
 from .events import WorkerActed
 from .judge import Caller, Judge, Judgement
+from .meter import LAST_GRACE, Meter
 from .opening import OpenedRun
 
 
@@ -45,6 +49,7 @@ class LoopSettings:
       writable: what the worker may write to besides its workspace.
       attempts: directory that gets one fresh directory per attempt.
       logs: directory of the attempts' raw output.
+      budget: of one attempt; ``run_budget``: of all attempts of the run.
       wait: longest time to wait for a limit to end; 0 is never.
     """
 
@@ -57,8 +62,8 @@ class LoopSettings:
     attempts: Path
     logs: Path
     model: str | None
-    max_turns: int | None
-    max_cost: float | None
+    budget: Budget
+    run_budget: Budget
     wait: float
 
 
@@ -100,7 +105,13 @@ class AttemptRunner:
         await self.caller.call(RecordFact(fact=fact, item=run.item, run=run.id))
 
     async def run(
-        self, change: Change, step: TryStory, attempt: AttemptRecord, tip: str, learnings: str
+        self,
+        change: Change,
+        step: TryStory,
+        attempt: AttemptRecord,
+        tip: str,
+        learnings: str,
+        meter: Meter,
     ) -> Judgement:
         """Run the worker and judge what it left.
 
@@ -108,10 +119,11 @@ class AttemptRunner:
           change: the spec as the attempt begins.
           tip: the branch's commit, which the workspace is at.
           learnings: what earlier attempts noted.
+          meter: measures what the worker uses.
 
         Cancellation kills the worker's tree and leaves the workspace as it is.
         """
-        report = await self._work(change, step, attempt, learnings)
+        report = await self._work(change, step, attempt, learnings, meter)
         judge = Judge(
             caller=self.caller,
             record=self.record,
@@ -124,7 +136,12 @@ class AttemptRunner:
         return await judge.judge(change, step.story, report, tip)
 
     async def _work(
-        self, change: Change, step: TryStory, attempt: AttemptRecord, learnings: str
+        self,
+        change: Change,
+        step: TryStory,
+        attempt: AttemptRecord,
+        learnings: str,
+        meter: Meter,
     ) -> WorkerReport:
         directory = self.settings.attempts / attempt.id
         temporary = directory / "tmp"
@@ -146,25 +163,45 @@ class AttemptRunner:
             directory=directory,
             env={**self.settings.environment, "TMPDIR": str(temporary)},
             model=self.settings.model,
-            max_turns=self.settings.max_turns,
-            max_cost=self.settings.max_cost,
-        )
-        timeout = self.settings.attempt_timeout
-        report = WorkerReport(
-            verdict=Verdict.FAILED, reason=f"the attempt took longer than {timeout:g} s"
+            max_turns=meter.budget.turns,
+            max_cost=meter.budget.cost,
         )
         host = attrs.evolve(
             self.checker.host,
             writable=(*self.checker.host.writable, *self.settings.writable, directory),
         )
-        tell = _Teller(attempt.id, self.caller.publish)
+        tell = _Teller(attempt.id, self.caller.publish, meter.take)
+        report = WorkerReport(verdict=Verdict.FAILED, reason="it did not end when it was asked to")
         with AttemptLog(self.settings.logs / f"{attempt.id}.log") as log:
-            with trio.move_on_after(timeout):
-                try:
-                    report = await self.worker.work(task, host, tell, self.interrupt, log.write)
-                except OrchestratorError as error:
-                    report = WorkerReport(verdict=Verdict.FAILED, reason=error.message)
-        return report
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(meter.watch, self.interrupt)
+                with trio.CancelScope() as scope:
+                    nursery.start_soon(_lose_patience, meter.stop, scope)
+                    try:
+                        report = await self.worker.work(task, host, tell, meter.stop, log.write)
+                    except OrchestratorError as error:
+                        report = WorkerReport(verdict=Verdict.FAILED, reason=error.message)
+                nursery.cancel_scope.cancel()
+        return self._measured(report, meter)
+
+    def _measured(self, report: WorkerReport, meter: Meter) -> WorkerReport:
+        """Complete a report with what the meter saw, and say so when that ended the worker."""
+        meter.take(report.usage.at_least(meter.usage))
+        reached, reason = meter.reached, report.reason
+        if report.verdict is Verdict.FAILED and reached is not None:
+            if reached.key == "max_time":
+                reason = f"the attempt took longer than {self.settings.attempt_timeout:g} s"
+            else:
+                reason = (
+                    f"it used up its budget: {reached} ([agents.{self.worker.name}] {reached.key})"
+                )
+        return attrs.evolve(report, usage=meter.usage, reason=reason)
+
+
+async def _lose_patience(stop: trio.Event, scope: trio.CancelScope) -> None:
+    await stop.wait()
+    await trio.sleep(LAST_GRACE)
+    scope.cancel()
 
 
 @attrs.frozen
@@ -173,6 +210,7 @@ class _Teller:
 
     attempt: str
     publish: Callable[[Event], None]
+    measure: Callable[[Usage], None]
 
     def __call__(self, event: WorkerEvent) -> None:
         match event:
@@ -184,6 +222,9 @@ class _Teller:
                 kind, line = "retries", f"{reason}, again in {delay:.0f} s"
             case RateLimited(reason=reason):
                 kind, line = "limited", reason
+            case UsageSoFar(usage=usage):
+                self.measure(usage)
+                return
             case _:
                 return
         self.publish(WorkerActed(attempt=self.attempt, kind=kind, text=one_line(line)))

@@ -10,6 +10,7 @@ from orchestrator.adapters.git import refs
 from orchestrator.bridge import Sink
 from orchestrator.guardian.client import Guardians
 from orchestrator.runtime import Orchestrator
+from orchestrator.work.budget import Budget
 
 from .attempt import AttemptRunner, LoopSettings
 from .checker import make_checker
@@ -104,9 +105,18 @@ def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> No
         orchestrator.publish(
             BuildInferred(setup=build.setup, verify=build.commands, not_used=build.not_used)
         )
+    if plan.agent.settings.kind == "command" and _counts_usage(plan):
+        message = f"{plan.agent.name} is only measured by the usage in its result file"
+        orchestrator.publish(Warned(message=message))
     if plan.anonymous:
         message = "git has no identity: committing as Orchestrator <orchestrator@localhost>"
         orchestrator.publish(Warned(message=message))
+
+
+def _counts_usage(plan: Plan) -> bool:
+    """Tell whether a budget needs to know what the worker uses."""
+    limits = (plan.config.execution, plan.agent.settings)
+    return any(at.max_cost or at.max_tokens or at.max_turns for at in limits)
 
 
 def _runner(
@@ -142,8 +152,18 @@ def _runner(
             attempts=place.directory / "attempts",
             logs=attempt_logs(plan.repo.state_dir),
             model=options.model or settings.model,
-            max_turns=options.max_turns or settings.max_turns,
-            max_cost=options.max_cost or settings.max_cost,
+            budget=Budget(
+                cost=settings.max_cost,
+                tokens=settings.max_tokens,
+                turns=settings.max_turns,
+                seconds=execution.attempt_timeout,
+            ),
+            run_budget=Budget(
+                cost=execution.max_cost,
+                tokens=execution.max_tokens,
+                turns=execution.max_turns,
+                seconds=execution.max_time,
+            ),
             wait=execution.wait,
         ),
         interrupt=interrupt,

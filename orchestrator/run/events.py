@@ -128,7 +128,7 @@ class RunEnded(Fact):
     """A run ended; ``state`` is done, failed, blocked, limited or stopped.
 
     Attributes:
-      advice: how to go on when that is not just the same command again, else "".
+      advice: how to go on, when the same command again is not it, else "".
     """
 
     run: str

@@ -35,8 +35,6 @@ class RunOptions:
     brief: str | None = None
     overrides: Mapping[str, Any] = attrs.field(factory=dict)
     model: str | None = None
-    max_turns: int | None = None
-    max_cost: float | None = None
     baseline: bool = True
     patience: float = DEADLINE
 

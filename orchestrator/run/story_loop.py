@@ -28,6 +28,7 @@ from .commands import (
 )
 from .events import AttemptFailed, AttemptStarted, LimitReached, RunEnded, StoryVerified, Warned
 from .judge import Judgement
+from .meter import Meter
 from .waiting import wait_until
 
 _KEEP_GRACE = 20.0
@@ -39,7 +40,7 @@ class Outcome:
 
     Attributes:
       attempts: without those that a limit ended.
-      advice: how to go on when that is not just the same command again, else "".
+      advice: how to go on, when the same command again is not it, else "".
     """
 
     state: str
@@ -65,12 +66,16 @@ class StoryLoop:
     stopping: trio.Event
     clock: Callable[[], float] = time.time
     _began: float = attrs.field(init=False)
+    _started: float = attrs.field(init=False)
+    _seconds_before: float = attrs.field(init=False)
     _tip: str = attrs.field(init=False)
     _attempts: list[AttemptRecord] = attrs.field(init=False)
     _change: Change | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._began = self.clock()
+        self._started = trio.current_time()
+        self._seconds_before = sum(attempt.seconds for attempt in self.runner.opened.attempts)
         self._tip = self.runner.opened.tip
         self._attempts = list(self.runner.opened.attempts)
 
@@ -127,20 +132,30 @@ class StoryLoop:
 
         Returns how the run ends when it may not wait that long.
         """
+        settings = self.runner.settings
+        spent, seconds = self._spent()
+        again = f"orc run {self.runner.change}"
+        if (reached := settings.run_budget.reached(spent, seconds)) is not None:
+            advice = f"{again} with a higher --{reached.key.replace('_', '-')}"
+            reason = f"the run's budget is spent: {reached}"
+            return self._tell_end(self._outcome(change, "limited", reason, advice))
         until, agent = waits_until(self._attempts), self.runner.worker.name
-        seconds = until - self.clock()
-        if seconds <= 0:
+        wait = until - self.clock()
+        if wait <= 0:
             return None
-        reason = f"{agent}: limit until {clock_time(until)}"
-        if not fits(self._attempts, self.runner.settings.wait, self._began):
-            advice = f"after {clock_time(until)}, or with a longer --wait"
+        rest = settings.run_budget.rest(spent, seconds).seconds
+        is_too_long = rest is not None and wait >= rest
+        if is_too_long or not fits(self._attempts, settings.wait, self._began):
+            flag = "--max-time" if is_too_long else "--wait"
+            advice = f"{again}, after {clock_time(until)} or with a longer {flag}"
+            reason = f"{agent}: limit until {clock_time(until)}"
             return self._tell_end(self._outcome(change, "limited", reason, advice))
         self.runner.caller.publish(
             LimitReached(
                 item=self.runner.opened.run.item,
                 agent=agent,
                 until=until,
-                seconds=seconds,
+                seconds=wait,
                 reason=refusals(self._attempts)[-1].reason,
             )
         )
@@ -169,12 +184,24 @@ class StoryLoop:
             )
         )
         learnings = gather_learnings((*opened.history, *self._attempts))
+        settings = self.runner.settings
+        spent, elapsed = self._spent()
+        meter = Meter(settings.budget.within(settings.run_budget.rest(spent, elapsed)))
         try:
-            judged = await self.runner.run(change, step, attempt, self._tip, learnings)
+            judged = await self.runner.run(change, step, attempt, self._tip, learnings, meter)
         except BaseException as error:
-            await self._keep_interrupted(attempt, error)
+            seconds = trio.current_time() - started
+            measured = attrs.evolve(attempt, usage=meter.usage, seconds=round(seconds, 3))
+            await self._keep_interrupted(measured, error)
             raise
         seconds = trio.current_time() - started
+        if judged.state is AttemptState.FAILED:
+            spent, elapsed = self._spent()
+            reached = settings.run_budget.reached(spent + judged.usage, elapsed)
+            if reached is not None:
+                # The story is not to blame: it uses up no attempt, and its budget may be raised.
+                reason = f"the run's budget is spent: {reached}"
+                judged = attrs.evolve(judged, state=AttemptState.INTERRUPTED, reason=reason)
         if judged.state is AttemptState.VERIFIED:
             try:
                 return await self._keep_good(change, step, attempt, judged, seconds)
@@ -273,6 +300,14 @@ class StoryLoop:
         await self.runner.caller.call(CloseRun(run=run))
         return self._tell_end(self._outcome(change, state.value, reason))
 
+    def _spent(self) -> tuple[Usage, float]:
+        """Return what the attempts of the run used, and the seconds it was at work.
+
+        That is all the time of this engine, and the attempts of those before it.
+        """
+        usage = sum((attempt.usage for attempt in self._attempts), start=Usage())
+        return usage, self._seconds_before + trio.current_time() - self._started
+
     def _outcome(self, change: Change, state: str, reason: str, advice: str = "") -> Outcome:
         return Outcome(
             state=state,
@@ -280,7 +315,7 @@ class StoryLoop:
             done=sum(story.is_complete for story in change.stories),
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
-            cost=sum((attempt.usage for attempt in self._attempts), start=Usage()).cost,
+            cost=self._spent()[0].cost,
             verified=bool(self.runner.settings.build.verify),
             advice=advice,
         )

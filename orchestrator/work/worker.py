@@ -29,6 +29,20 @@ class Usage:
     output_tokens: int = 0
     cost: float = 0.0
 
+    @property
+    def tokens(self) -> int:
+        """Tokens in both directions."""
+        return self.input_tokens + self.output_tokens
+
+    def at_least(self, other: Usage) -> Usage:
+        """Return the greater of both, number by number: what each of two counts saw at least."""
+        return Usage(
+            turns=max(self.turns, other.turns),
+            input_tokens=max(self.input_tokens, other.input_tokens),
+            output_tokens=max(self.output_tokens, other.output_tokens),
+            cost=max(self.cost, other.cost),
+        )
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             turns=self.turns + other.turns,
@@ -102,10 +116,17 @@ class RateLimited:
 
 
 @attrs.frozen(kw_only=True)
+class UsageSoFar:
+    """What the run has used since it began; while it runs, at least this."""
+
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
 class OversizedLine:
     """A line of output above the limit was dropped; ``size`` in bytes."""
 
     size: int
 
 
-WorkerEvent = Message | ToolCall | ToolResult | ApiRetry | RateLimited | OversizedLine
+WorkerEvent = Message | ToolCall | ToolResult | ApiRetry | RateLimited | UsageSoFar | OversizedLine

@@ -81,3 +81,50 @@ def test_wait_survives_kill_9_and_a_stop_ends_it_at_once(scratch: Scratch) -> No
     assert time.monotonic() - began < 8
     told = [json.loads(line) for line in log.read_text().splitlines()]
     assert [e["event"] for e in told if e["event"].startswith("attempt")] == []
+
+
+SPENDS = (
+    "import json\n"
+    "def spend(status, **usage):\n"
+    "    Path(os.environ['ORCHESTRATOR_RESULT']).write_text(\n"
+    "        json.dumps({'status': status, 'usage': usage}))\n"
+)
+
+
+def test_budget_of_the_run_ends_it_with_all_saved_and_holds_after_a_restart(
+    scratch: Scratch,
+) -> None:
+    scratch.worker(SPENDS + "write(); tick(); spend('complete', cost=0.75)\n")
+    ran = scratch.orc("run", CHANGE, "--max-cost", "0.5")
+    assert ran.code == 3, ran.err
+    assert "limited 1/2 verified, 1 attempt, $0.75: the run's budget is spent" in ran.out
+    assert "orc run add-things with a higher --max-cost" in ran.out
+    assert scratch.log()[-1] == f"{CHANGE}: 1 First"
+    # What was spent before counts; nothing is tried with the same budget.
+    assert scratch.orc("run", CHANGE, "--max-cost", "0.75").code == 3
+    ran = scratch.orc("run", CHANGE, "--max-cost", "2")
+    assert ran.code == 0, ran.err
+    assert "2 attempts, $1.50" in ran.out
+
+
+def test_attempt_that_the_budget_ends_uses_no_allowance_of_its_story(scratch: Scratch) -> None:
+    scratch.worker(
+        SPENDS
+        + "if story == '1' and number == 1:\n    write('half'); spend('failed', turns=7); sys.exit(1)\n"
+        + GOOD
+    )
+    ran = scratch.orc("run", CHANGE, "--max-turns", "5", "--max-attempts", "1")
+    assert ran.code == 3, ran.err
+    assert "7 of 5 turns" in ran.out
+    ran = scratch.orc("run", CHANGE, "--max-turns", "50", "--max-attempts", "1")
+    assert ran.code == 0, ran.err
+
+
+def test_time_of_the_run_interrupts_the_worker_and_is_exit_3(scratch: Scratch) -> None:
+    scratch.worker("write('half')\ntime.sleep(300)\n")
+    ran = scratch.orc("run", CHANGE, "--max-time", "2s")
+    assert ran.code == 3, ran.err
+    assert "with a higher --max-time" in ran.out
+    (kept,) = scratch.attempts()
+    assert kept["state"] == "interrupted"
+    assert scratch.git("show", f"{kept['commit']}:one.txt") == "half"

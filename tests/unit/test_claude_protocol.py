@@ -27,6 +27,7 @@ from orchestrator.work.worker import (
     ToolCall,
     ToolResult,
     Usage,
+    UsageSoFar,
     Verdict,
     WorkerReport,
 )
@@ -147,9 +148,12 @@ def test_recorded_interrupt_is_answered_and_ends_the_turn() -> None:
 def test_recorded_run_shows_each_step_once() -> None:
     decoder = Decoder()
     lines = (RECORDED / "claude-ok.jsonl").read_bytes().splitlines()
-    init, *steps, result = [event for each in lines for event in decoder.decode(each)]
+    init, *told, result = [event for each in lines for event in decoder.decode(each)]
+    steps = [event for event in told if not isinstance(event, UsageSoFar)]
+    used = [event.usage.turns for event in told if isinstance(event, UsageSoFar)]
 
     assert isinstance(init, Init)
+    assert used == [1, 2, 3]
     assert [type(step) for step in steps] == [
         *(Message, ToolCall, ToolResult) * 2,
         Message,
