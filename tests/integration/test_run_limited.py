@@ -110,7 +110,8 @@ def test_budget_of_the_run_ends_it_with_all_saved_and_holds_after_a_restart(
 def test_attempt_that_the_budget_ends_uses_no_allowance_of_its_story(scratch: Scratch) -> None:
     scratch.worker(
         SPENDS
-        + "if story == '1' and number == 1:\n    write('half'); spend('failed', turns=7); sys.exit(1)\n"
+        + "if story == '1' and number == 1:\n"
+        + "    write('half'); spend('failed', turns=7); sys.exit(1)\n"
         + GOOD
     )
     ran = scratch.orc("run", CHANGE, "--max-turns", "5", "--max-attempts", "1")
