@@ -88,7 +88,14 @@ def _deliver(commands: _Commands) -> None:
 
 
 def _run(run: argparse.ArgumentParser) -> None:
-    run.add_argument("change", nargs="?")
+    run.add_argument("changes", nargs="*", metavar="CHANGE", help="names, or Markdown files")
+    run.add_argument("--all", action="store_true", help="every open change, one after another")
+    run.add_argument("--fail-fast", action="store_true", help="several: end after a failure")
+    run.add_argument("--story", action="append", metavar="N", help="only this; may be repeated")
+    run.add_argument("--from", dest="first", metavar="N", help="from this story on")
+    run.add_argument("--step", action="store_true", help="one story, then pause")
+    run.add_argument("--prompt", metavar="TEXT|FILE|-", help="a task in words instead of a change")
+    run.add_argument("--until", metavar="CMD", help="the task is done when this succeeds too")
     run.add_argument("--agent", metavar="NAME", help="claude, or a name from [agents]")
     run.add_argument("--model")
     run.add_argument("--max-attempts", type=int, metavar="N", help="per story (default 3)")

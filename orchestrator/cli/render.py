@@ -176,6 +176,8 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
                 f"{head}, your checkout untouched.  "
                 f"orc diff {event.item} | orc finish {event.item} --merge"
             )
+        case "partial":
+            return f"{head}, {event.reason}\ncontinue with: orc run {event.change}"
         case "blocked":
             return (
                 f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.change}"

@@ -1,4 +1,4 @@
-"""`run`: drives a change to done and tells as it happens."""
+"""`run`: drives changes, or a task in words, to done and tells as it happens."""
 
 from __future__ import annotations
 
@@ -6,130 +6,151 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
+from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.bridge import Sink
-from orchestrator.errors import ConfigError, StoppedError
+from orchestrator.errors import ConfigError, OrchestratorError, SpecError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
-from orchestrator.messages import Event, Fact
 from orchestrator.run.change import run_change
-from orchestrator.run.events import RunEnded, RunStarted
 from orchestrator.run.finish import FinishOptions, finish_item
-from orchestrator.run.paths import events_log
 from orchestrator.run.plan import Plan, RunOptions, make_plan
+from orchestrator.run.specs import find_source
 from orchestrator.run.story_loop import Outcome
+from orchestrator.run.target import Wanted
 from orchestrator.settings import parse_duration
 
-from .output import Quiet, print_json
-from .render import JsonLines, PlainLines, documents, summary, write_slowly
+from .output import Quiet, print_error, print_json
+from .render import JsonLines, PlainLines
+from .sinks import EventsLog, Person
+from .summary import Ended, print_summary, worst
+from .wanted import selection, wanted
 
-_LOG_ROOM = 16 << 20
-"""Bytes of a run's log after which only facts are written."""
-
-_EXIT_CODES = {"done": 0, "failed": 1, "limited": 3, "blocked": 4, "stopped": 130}
+_EXIT_CODES = {
+    "done": 0,
+    "partial": 0,
+    "failed": 1,
+    "limited": 3,
+    "blocked": 4,
+    "stopped": 130,
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Drive one change; exit 0 done, 1 failed, 3 limited, 4 waits for a person, 130 stopped."""
+    """Drive what was named, one after another; the exit code is the worst of theirs.
+
+    Exit 0 done, 1 failed, 2 could not begin, 3 limited, 4 waits for a person, 130 stopped.
+    """
     options = RunOptions(
         directory=Path(arguments.directory),
         config_file=Path(arguments.config) if arguments.config else None,
-        change=arguments.change,
+        selection=selection(arguments),
         overrides=_overrides(arguments),
         model=arguments.model,
         baseline=arguments.baseline == "run",
         patience=_duration(arguments.command_timeout),
     )
-    plan = make_plan(options)
+    names = wanted(arguments)
+    if arguments.all:
+        names = _every_open(options)
+    each = [attrs.evolve(options, wanted=name) for name in names]
+    # All of them before the first starts: a misspelt name must not show after hours of work.
+    plans = [make_plan(one) for one in each]
     if arguments.dry_run:
-        _print_plan(plan, as_json=arguments.json)
+        for plan in plans:
+            _print_plan(plan, as_json=arguments.json)
         return 0
     become_subreaper()
+    if len(plans) == 1:
+        return worst([_drive(plans[0], each[0], arguments)])
+    ended = _drive_several(plans, each, arguments)
+    print_summary(ended, as_json=arguments.json)
+    return worst(ended)
+
+
+def _drive_several(
+    plans: Sequence[Plan], options: Sequence[RunOptions], arguments: argparse.Namespace
+) -> list[Ended]:
+    """Drive each; one that fails or waits does not stop the others, unless that was asked for."""
+    ended: list[Ended] = []
+    for plan, one in zip(plans, options, strict=True):
+        stop = any(end.code == 130 for end in ended)
+        if stop or (arguments.fail_fast and any(end.code for end in ended)):
+            ended.append(Ended(item=plan.item, code=None, outcome=None, reason="not started"))
+            continue
+        try:
+            # What was delivered meanwhile may have moved what this one starts from.
+            ended.append(_drive(make_plan(one), one, arguments))
+        except OrchestratorError as error:
+            print_error(error, as_json=arguments.json)
+            end = Ended(item=plan.item, code=error.exit_code, outcome=None, reason=error.message)
+            ended.append(end)
+        except KeyboardInterrupt:
+            ended.append(Ended(item=plan.item, code=130, outcome=None, reason="stopped"))
+    return ended
+
+
+def _drive(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Ended:
+    """Drive one change, and deliver it where that is configured."""
     try:
         outcome = trio.run(_run, plan, options, arguments)
     except StoppedError:
-        return 130
+        return Ended(item=plan.item, code=130, outcome=None, reason="stopped on request")
     if outcome.state == "done" and plan.config.execution.finish == "merge":
-        deliver = FinishOptions(
-            directory=options.directory,
-            config_file=options.config_file,
-            item=plan.item,
-            how="merge",
-            setup=arguments.setup,
-            verify=arguments.verify,
-            command_timeout=arguments.command_timeout,
-            attempt_timeout=arguments.attempt_timeout,
-        )
-        done = trio.run(partial(finish_item, deliver, signals=True))
-        if arguments.json:
-            print_json({"event": "delivered", "item": plan.item, "commit": done.commit})
-        else:
-            print(done.text)
-    return _EXIT_CODES[outcome.state]
+        _deliver(plan, options, arguments)
+    code = _EXIT_CODES[outcome.state]
+    return Ended(item=plan.item, code=code, outcome=outcome, reason=outcome.reason)
+
+
+def _deliver(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> None:
+    deliver = FinishOptions(
+        directory=options.directory,
+        config_file=options.config_file,
+        item=plan.item,
+        how="merge",
+        setup=arguments.setup,
+        verify=arguments.verify,
+        command_timeout=arguments.command_timeout,
+        attempt_timeout=arguments.attempt_timeout,
+    )
+    done = trio.run(partial(finish_item, deliver, signals=True))
+    if arguments.json:
+        print_json({"event": "delivered", "item": plan.item, "commit": done.commit})
+    else:
+        print(done.text)
 
 
 async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Outcome:
     shown: Sink = (
         JsonLines(Quiet(sys.stdout))
         if arguments.json
-        else _Person(
+        else Person(
             PlainLines(Quiet(sys.stderr), verbose=not arguments.quiet),
             delivering=plan.config.execution.finish == "merge",
         )
     )
-    sinks = {"person": shown, "log": _EventsLog(plan.repo.state_dir)}
+    sinks = {"person": shown, "log": EventsLog(plan.repo.state_dir)}
     return await run_change(plan, options, sinks=sinks, signals=True, on_force=_die)
 
 
-class _Person:
-    """Lines on stderr while it runs, the closing line on stdout."""
-
-    def __init__(self, lines: PlainLines, *, delivering: bool) -> None:
-        self._lines = lines
-        self._delivering = delivering
-        self._result = Quiet(sys.stdout)
-
-    async def emit(self, batch: Sequence[Event]) -> None:
-        """Print the batch."""
-        await self._lines.emit(batch)
-        for event in batch:
-            if isinstance(event, RunEnded):
-                await write_slowly(self._result, summary(event, delivering=self._delivering) + "\n")
-
-
-class _EventsLog:
-    """Appends facts and progress to the run's log file, which `status` shows elsewhere."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self._state_dir = state_dir
-        self._path: Path | None = None
-        self._room = _LOG_ROOM
-
-    async def emit(self, batch: Sequence[Event]) -> None:
-        """Append the batch."""
-        await trio.to_thread.run_sync(self._append, batch, abandon_on_cancel=True)
-
-    def _append(self, batch: Sequence[Event]) -> None:
-        for event in batch:
-            if isinstance(event, RunStarted):
-                self._path = events_log(self._state_dir, event.run)
-        if self._room <= 0:
-            batch = [event for event in batch if isinstance(event, Fact)]
-        if self._path is None or not batch:
-            return
-        text = "".join(f"{line}\n" for line in documents(batch))
-        self._room -= len(text)
-        # A log, never read to decide: a full disk must not end the work it tells about.
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._path.open("a", encoding="ascii") as file:
-                file.write(text)
+def _every_open(options: RunOptions) -> tuple[Wanted, ...]:
+    """Return every change with open tasks, in the order of their names."""
+    repo = Repository.open(options.directory, deadline=options.patience)
+    source = find_source(repo, options.directory)
+    found = tuple(
+        Wanted(name=change.id)
+        for change in source.changes()
+        if change.status not in ("complete", "no-tasks")
+    )
+    if not found:
+        raise SpecError("no open change", where=str(source.root), fix="propose one first")
+    return found
 
 
 def _die() -> None:

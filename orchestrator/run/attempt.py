@@ -13,7 +13,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Event, Fact
 from orchestrator.text import one_line
 from orchestrator.work.budget import Budget
-from orchestrator.work.loop import TryStory
+from orchestrator.work.loop import EVERYTHING, Selection, TryStory
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord
 from orchestrator.work.spec import Change, SpecSource
@@ -65,6 +65,7 @@ class LoopSettings:
     budget: Budget
     run_budget: Budget
     wait: float
+    selection: Selection = EVERYTHING
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +91,11 @@ class AttemptRunner:
     def root(self) -> Path:
         """The spec's root in the workspace: workers and checks start here."""
         return self.opened.workspace.path / self.opened.run.root
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether any command decides about what a worker left."""
+        return bool(self.settings.build.verify or self.opened.run.until)
 
     async def read_change(self) -> Change:
         """Read the change as it is in the workspace now."""
@@ -155,7 +161,7 @@ class AttemptRunner:
             prompt=story_prompt(
                 change,
                 step.story,
-                verify=self.settings.build.commands,
+                verify=(*self.settings.build.commands, *([change.until] if change.until else [])),
                 previous=step.previous,
                 learnings=learnings,
             ),

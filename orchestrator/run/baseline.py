@@ -41,7 +41,7 @@ class Baseline:
         fresh = self.tip == opened.run.start
         if settings.baseline and fresh:
             checks += checker.build.verify
-        if fresh and not checker.build.verify:
+        if fresh and not self.runner.is_checked:
             message = "no verify command: stories will be done, unverified"
             await self.runner.record(Warned(message=message))
         if not checks:

@@ -146,6 +146,7 @@ def _runner(
             max_attempts=execution.max_attempts,
             attempt_timeout=execution.attempt_timeout,
             build=plan.build,
+            selection=options.selection,
             baseline=options.baseline,
             environment=worker,
             writable=(*plan.agent.directories, *plan.agent.files),

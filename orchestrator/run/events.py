@@ -125,7 +125,7 @@ class StoryVerified(Fact):
 
 @attrs.frozen(kw_only=True)
 class RunEnded(Fact):
-    """A run ended; ``state`` is done, failed, blocked, limited or stopped.
+    """A run ended; ``state`` is done, partial, failed, blocked, limited or stopped.
 
     Attributes:
       advice: how to go on, when the same command again is not it, else "".

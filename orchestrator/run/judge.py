@@ -13,6 +13,7 @@ from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Command, Event, Fact
+from orchestrator.settings import Check
 from orchestrator.text import one_line
 from orchestrator.work.progress import check_others, check_story
 from orchestrator.work.records import AttemptState
@@ -121,22 +122,30 @@ class Judge:
         taken = await self._take(tip)
         if taken.problems:
             return _failed(taken.problems[0], "\n".join(taken.problems))
-        if not taken.changed:
+        if change.brief and report.verdict is not Verdict.COMPLETE:
+            return _failed("the worker did not say that it is done")
+        if not taken.changed and not change.until:
             return _failed("the worker changed nothing")
         try:
             after = await self.read_change()
         except OrchestratorError as error:
             return _failed(f"the spec cannot be read any more: {error.message}")
-        complaints = (*check_story(story, after), *check_others(change, after, story.id))
+        complaints: tuple[str, ...] = ()
+        if not change.brief:
+            complaints = (*check_story(story, after), *check_others(change, after, story.id))
         if complaints:
             said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
             return _failed(f"the worker {said}, but {complaints[0]}", "\n".join(complaints))
-        build = self.checker.build
-        if build.verify:
-            self.caller.publish(VerificationStarted(commands=build.commands))
-            last = (await self.checker.run(build.verify))[-1]
+        checks = self.checker.build.verify
+        if change.until:
+            checks = (*checks, Check(run=change.until))
+        if checks:
+            self.caller.publish(VerificationStarted(commands=tuple(c.run for c in checks)))
+            results = await self.checker.run(checks)
+            last = results[-1]
             if not last.passed:
-                return _failed(f"verify failed: {last.command} ({last.reason})", last.output)
+                what = "verify" if len(results) <= len(self.checker.build.verify) else "--until"
+                return _failed(f"{what} failed: {last.command} ({last.reason})", last.output)
             await self._tell_traces(taken)
         return Judgement(state=AttemptState.VERIFIED, tree=taken.tree)
 

@@ -36,7 +36,8 @@ class Spec:
       directory: where the change's own files lie below the repository, or its one file; "" when
         it has none.
       carried: its uncommitted files (None: deleted); they travel to the branch.
-      brief: what to do, in words, for a change without files.
+      brief: what to do, in words, for a change without files; ``until`` is a command that must
+        succeed at its end, or "".
     """
 
     change: str
@@ -45,6 +46,7 @@ class Spec:
     directory: str
     carried: Mapping[bytes, Path | None]
     brief: str = ""
+    until: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +57,7 @@ class OpenedRun:
       tip: the branch's commit.
       attempts: those of this run, oldest first; ``history``: those of earlier runs too.
       continued: whether an interrupted run goes on.
+      checkpointed: stories with a checkpoint on the branch, for an ad-hoc task: no file says so.
     """
 
     run: RunRecord
@@ -63,6 +66,7 @@ class OpenedRun:
     history: tuple[AttemptRecord, ...]
     workspace: workspace.Workspace
     continued: bool
+    checkpointed: frozenset[str] = frozenset()
 
 
 def open_run(
@@ -115,10 +119,10 @@ def open_run(
             fix=f"bring it back: git branch orchestrator/{item} {refs.pin_ref(item)}",
         )
     else:
-        run = last
+        run = attrs.evolve(last, brief=spec.brief, until=spec.until)
         if not continued:
             run = attrs.evolve(
-                last, id=new_id(), at=now, state=RunState.OPEN, reason="", story="", resumed=True
+                run, id=new_id(), at=now, state=RunState.OPEN, reason="", story="", resumed=True
             )
         run, tip = _carry_edits(repo, run, tip, spec, now)
         record_run(repo, run)
@@ -139,6 +143,9 @@ def open_run(
         history=history,
         workspace=place,
         continued=continued,
+        checkpointed=objects.stories_between(repo.git, run.start, tip)
+        if run.brief
+        else frozenset(),
     )
 
 
@@ -170,6 +177,7 @@ def _start_run(
         target=f"refs/heads/{repo.branch}" if repo.branch else "",
         root=spec.root,
         brief=spec.brief,
+        until=spec.until,
         at=now,
         carried=tuple(path.decode(errors="surrogateescape") for path in spec.carried),
     )

@@ -13,12 +13,14 @@ from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import RepositoryError
+from orchestrator.errors import RepositoryError, UsageError
 from orchestrator.settings import Config
+from orchestrator.work.loop import EVERYTHING, Selection
+from orchestrator.work.spec import Change
 
 from .agent import ChosenAgent, choose_agent
 from .build import Build, choose_build, require_honest
-from .target import Target, find_target
+from .target import Target, Wanted, find_target
 
 
 @attrs.frozen(kw_only=True)
@@ -31,8 +33,8 @@ class RunOptions:
 
     directory: Path
     config_file: Path | None = None
-    change: str | None = None
-    brief: str | None = None
+    wanted: Wanted = attrs.field(factory=Wanted)
+    selection: Selection = EVERYTHING
     overrides: Mapping[str, Any] = attrs.field(factory=dict)
     model: str | None = None
     baseline: bool = True
@@ -77,7 +79,8 @@ def make_plan(options: RunOptions) -> Plan:
         required=options.config_file is not None,
     )
     repo = repo.within(config.execution.command_timeout)
-    target = find_target(repo, options.directory, options.change, options.brief)
+    target = find_target(repo, options.directory, options.wanted)
+    _require_known(target.change, options.selection)
     agent = choose_agent(config, os.environ)
     build = choose_build(config, target.source.root, repo.checkout)
     require_honest(build, repo.checkout)
@@ -90,3 +93,11 @@ def make_plan(options: RunOptions) -> Plan:
         build=build,
         item=target.item,
     )
+
+
+def _require_known(change: Change, selection: Selection) -> None:
+    unknown = selection.unknown(change.stories)
+    if unknown:
+        rows = "\n".join(f"  {story.id}  {story.title}" for story in change.stories)
+        message = f"{change.id} has no story {' or '.join(unknown)}; it has:\n{rows}"
+        raise UsageError(message, fix="name one of them")

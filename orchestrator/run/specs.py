@@ -11,6 +11,7 @@ from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.markdown.reader import MarkdownFormat
 from orchestrator.adapters.openspec.format import OpenSpecFormat
+from orchestrator.adapters.project import nearest_project
 from orchestrator.errors import NoSpecError, SpecError
 from orchestrator.work.adhoc import AdHoc, brief_slug
 from orchestrator.work.spec import SpecFormat, SpecSource
@@ -70,10 +71,15 @@ def find_change(repo: Repository, start: Path, name: str | None) -> tuple[SpecSo
     return source, name
 
 
-def ad_hoc(repo: Repository, brief: str) -> AdHoc:
-    """Return the source of a task in words; the same words are the same change."""
-    digest = hashlib.sha256(brief.strip().encode(errors="surrogateescape")).hexdigest()[:6]
-    return AdHoc(repo.checkout, f"{brief_slug(brief)}-{digest}", brief)
+def ad_hoc(repo: Repository, start: Path, brief: str, until: str = "") -> AdHoc:
+    """Return the source of a task in words; the same words are the same change.
+
+    Args:
+      until: a command that must succeed at its end, or "".
+    """
+    digest = hashlib.sha256(brief.strip().encode()).hexdigest()[:6]
+    root = nearest_project(repo.checkout, start.resolve())
+    return AdHoc(root, f"{brief_slug(brief)}-{digest}", brief, until)
 
 
 def find_item(
@@ -124,7 +130,7 @@ def _recorded(repo: Repository, name: str) -> tuple[SpecSource, str] | None:
         return None
     root = repo.checkout / run.root
     if run.brief:
-        return AdHoc(root, run.change, run.brief), run.change
+        return AdHoc(root, run.change, run.brief, run.until), run.change
     for kind in FORMATS:
         source = kind.below(root)
         with suppress(SpecError):

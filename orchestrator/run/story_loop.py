@@ -11,8 +11,17 @@ import trio
 from orchestrator.adapters.git import refs
 from orchestrator.errors import ConflictError, StoppedError
 from orchestrator.text import clock_time, one_line
+from orchestrator.work.adhoc import with_done
 from orchestrator.work.limits import fits, next_try, refusals, waits_until
-from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
+from orchestrator.work.loop import (
+    AllDone,
+    GiveUp,
+    Park,
+    Pause,
+    TryStory,
+    gather_learnings,
+    next_step,
+)
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
 from orchestrator.work.spec import Change
 from orchestrator.work.worker import Usage
@@ -36,9 +45,11 @@ _KEEP_GRACE = 20.0
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """How a run ended. ``state`` is done, failed, blocked, limited or stopped; cost in US dollars.
+    """How a run ended; cost in US dollars.
 
     Attributes:
+      state: done, partial (what was asked for is done, stories are left), failed, blocked, limited
+        or stopped.
       attempts: without those that a limit ended.
       advice: how to go on, when the same command again is not it, else "".
     """
@@ -109,11 +120,19 @@ class StoryLoop:
                 )
             )
             change = await self._read()
-            most = self.runner.settings.max_attempts
-            step = next_step(change.stories, self._attempts, max_attempts=most)
+            step = next_step(
+                change.stories,
+                self._attempts,
+                max_attempts=self.runner.settings.max_attempts,
+                selection=self.runner.settings.selection,
+                earlier=len(self.runner.opened.attempts),
+            )
             match step:
                 case AllDone():
                     return await self._end(RunState.DONE, change)
+                case Pause(story=story):
+                    reason = f"next: {story.id} {story.title}"
+                    return await self._end(RunState.PARTIAL, change, reason)
                 case GiveUp(story=story, last=last):
                     reason = f"story {story.id}: {last.reason}"
                     return await self._end(RunState.FAILED, change, reason, story.id)
@@ -163,8 +182,12 @@ class StoryLoop:
         return None
 
     async def _read(self) -> Change:
-        self._change = await self.runner.read_change()
-        return self._change
+        change = await self.runner.read_change()
+        if change.brief:
+            verified = (a.story for a in self._attempts if a.state is AttemptState.VERIFIED)
+            change = with_done(change, {*self.runner.opened.checkpointed, *verified})
+        self._change = change
+        return change
 
     async def _attempt(self, change: Change, step: TryStory) -> AttemptRecord:
         started = trio.current_time()
@@ -256,7 +279,7 @@ class StoryLoop:
         seconds: float,
     ) -> AttemptRecord:
         attempt = _with(attempt, judged, seconds)
-        verified = bool(self.runner.settings.build.verify)
+        verified = self.runner.is_checked
         self._tip = await self.runner.caller.call(
             KeepCheckpoint(
                 attempt=attempt,
@@ -316,7 +339,7 @@ class StoryLoop:
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
             cost=self._spent()[0].cost,
-            verified=bool(self.runner.settings.build.verify),
+            verified=self.runner.is_checked,
             advice=advice,
         )
 

@@ -45,25 +45,36 @@ class Target:
             directory=os.path.relpath(self.change.path, checkout) if self.change.path else "",
             carried=self.carried,
             brief=self.change.brief,
+            until=self.change.until,
         )
 
 
-def find_target(
-    repo: Repository, start: Path, name: str | None, brief: str | None = None
-) -> Target:
-    """Find the change to work on, by its name or because it is the only open one.
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """What a person asked for.
 
-    Args:
-      name: a change, a path or an item; None with ``brief``, a task in words.
+    Attributes:
+      name: a change, a path or an item; None for the only open change, and with a brief.
+      brief: a task in words, or None; ``until`` is a command that must succeed at its end, or "".
+    """
+
+    name: str | None = None
+    brief: str | None = None
+    until: str = ""
+
+
+def find_target(repo: Repository, start: Path, wanted: Wanted) -> Target:
+    """Find the change to work on.
 
     Raises:
       SpecError: when the name is unknown, or several changes are open and none is named, or
         the change holds nothing to do, or git ignores it.
     """
-    if brief is None:
-        source, change_id = find_change(repo, start, name)
+    source: SpecSource
+    if wanted.brief is None:
+        source, change_id = find_change(repo, start, wanted.name)
     else:
-        source = ad_hoc(repo, brief)
+        source = ad_hoc(repo, start, wanted.brief, wanted.until)
         change_id = source.id
     change = source.require_work(change_id)
     below = os.path.relpath(source.root, repo.checkout)

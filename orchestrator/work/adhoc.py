@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from pathlib import Path
 
 import attrs
@@ -25,6 +26,7 @@ class AdHoc:
     Attributes:
       root: set-up and verify run there.
       id: of the change; ``brief``: what is asked for.
+      until: a command that must succeed at the end, or "".
     """
 
     format = "prompt"
@@ -32,6 +34,7 @@ class AdHoc:
     root: Path
     id: str
     brief: str
+    until: str = ""
 
     def at(self, root: Path) -> AdHoc:
         """Return the same task below another root."""
@@ -57,6 +60,7 @@ class AdHoc:
             proposal=None,
             design=None,
             brief=self.brief,
+            until=self.until,
         )
 
     def require_work(self, change_id: str) -> Change:
@@ -66,6 +70,20 @@ class AdHoc:
     def item_names(self, change_id: str) -> tuple[str, ...]:
         """Return the id, which is made of the words."""
         return (self.id,)
+
+
+def with_done(change: Change, stories: Container[str]) -> Change:
+    """Return an ad-hoc task as it stands: its tasks are done when its story has a checkpoint."""
+    return attrs.evolve(
+        change,
+        stories=tuple(
+            attrs.evolve(
+                story,
+                tasks=tuple(attrs.evolve(task, done=story.id in stories) for task in story.tasks),
+            )
+            for story in change.stories
+        ),
+    )
 
 
 def brief_title(brief: str) -> str:

@@ -45,11 +45,53 @@ class AllDone:
     """No story is left."""
 
 
-Step = TryStory | GiveUp | Park | AllDone
+@attrs.frozen(kw_only=True)
+class Pause:
+    """All that was asked for is done; ``story`` is the next one that is open."""
+
+    story: Story
+
+
+Step = TryStory | GiveUp | Park | AllDone | Pause
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Which stories a person asked for.
+
+    Attributes:
+      only: their ids; () means every story.
+      first: the id of the one to begin at, or None.
+      steps: how many stories to get verified before it pauses, or None.
+    """
+
+    only: tuple[str, ...] = ()
+    first: str | None = None
+    steps: int | None = None
+
+    def unknown(self, stories: Sequence[Story]) -> tuple[str, ...]:
+        """Return the ids that no story has."""
+        named = (*self.only, *(() if self.first is None else (self.first,)))
+        return tuple(name for name in named if name not in {story.id for story in stories})
+
+    def ids(self, stories: Sequence[Story]) -> frozenset[str]:
+        """Return the ids of the stories that are meant; an unknown first one means none."""
+        ids = [story.id for story in stories]
+        if self.first is not None:
+            ids = ids[ids.index(self.first) :] if self.first in ids else []
+        return frozenset(name for name in ids if not self.only or name in self.only)
+
+
+EVERYTHING = Selection()
 
 
 def next_step(
-    stories: Sequence[Story], attempts: Sequence[AttemptRecord], *, max_attempts: int
+    stories: Sequence[Story],
+    attempts: Sequence[AttemptRecord],
+    *,
+    max_attempts: int,
+    selection: Selection = EVERYTHING,
+    earlier: int = 0,
 ) -> Step:
     """Decide what to do next.
 
@@ -57,9 +99,18 @@ def next_step(
       stories: as they stand on the branch, in document order.
       attempts: those of the current run, in order of their start.
       max_attempts: failures allowed per story, and as many times a worker may be lost to a crash.
+      selection: no story outside it is tried.
+      earlier: how many of the attempts were made before the person asked for this selection.
     """
+    left = [story for story in stories if story.tasks and not story.is_complete]
+    if not left:
+        return AllDone()
+    made = sum(attempt.state is AttemptState.VERIFIED for attempt in attempts[earlier:])
+    if selection.steps is not None and made >= selection.steps:
+        return Pause(story=left[0])
+    wanted = selection.ids(stories)
     for position, story in enumerate(stories, start=1):
-        if not story.tasks or story.is_complete:
+        if story not in left or story.id not in wanted:
             continue
         mine = [attempt for attempt in attempts if attempt.story == story.id]
         if mine and mine[-1].state is AttemptState.BLOCKED:
@@ -75,7 +126,7 @@ def next_step(
             tries=sum(attempt.state is not AttemptState.LIMITED for attempt in mine) + 1,
             previous=last_failure(mine, story.id),
         )
-    return AllDone()
+    return Pause(story=left[0])
 
 
 def last_failure(attempts: Sequence[AttemptRecord], story: str) -> AttemptRecord | None:

@@ -18,12 +18,17 @@ def story_prompt(
     learnings: str = "",
 ) -> str:
     """Return what a worker is told: the story, its context, the last failure, how to report."""
-    parts = [
-        f"# {change.id}: story {story.id}, {story.title}",
-        "Do every open task of this story, and nothing of the other stories: they get their own "
-        "turn. You work in a clone of the repository; leave committing to the orchestrator.",
-        _tasks(change, story),
-    ]
+    where = "You work in a clone of the repository; leave committing to the orchestrator."
+    parts = (
+        [f"# {change.title}", where, f"## Task\n\n{change.brief.strip()}"]
+        if change.brief
+        else [
+            f"# {change.id}: story {story.id}, {story.title}",
+            "Do every open task of this story, and nothing of the other stories: they get their "
+            f"own turn. {where}",
+            _tasks(change, story),
+        ]
+    )
     if previous is not None:
         parts.append(_failure(previous))
     parts.append(_context(change))

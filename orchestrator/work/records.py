@@ -57,6 +57,7 @@ class RunRecord:
       seen: the tree of the checkout's HEAD with the spec as it was last taken over.
       replaces: the start that this one takes the place of on the branch, or "".
       brief: what to do, in words, for an ad-hoc task; "" for a spec.
+      until: a command that must succeed at its end, or "".
       resumed: whether the branch held checkpoints of an earlier run when this one began.
       carried: paths of the spec's uncommitted files that became the first commit.
     """
@@ -77,6 +78,7 @@ class RunRecord:
     carried: tuple[str, ...] = ()
     replaces: str = ""
     brief: str = ""
+    until: str = ""
     resumed: bool = False
 
 

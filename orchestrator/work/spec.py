@@ -162,7 +162,8 @@ class Change:
       root: set-up and verify run there.
       path: its own directory, or its one file; None when it is in no file.
       tasks_file: the file whose boxes are ticked, or None when it is missing.
-      brief: what to do, in words, for a change without a task file.
+      brief: what to do, in words, for a change without files; ``until`` is a command that must
+        succeed at its end, or "".
       warnings: what was odd but readable, each naming file and line.
     """
 
@@ -176,4 +177,5 @@ class Change:
     proposal: Path | None
     design: Path | None
     brief: str = ""
+    until: str = ""
     warnings: tuple[str, ...] = ()

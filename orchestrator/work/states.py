@@ -26,10 +26,14 @@ class AttemptState(enum.Enum):
 
 
 class RunState(enum.Enum):
-    """Where a run is. Only an OPEN run is continued with its counters."""
+    """Where a run is. Only an OPEN run is continued with its counters.
+
+    PARTIAL: as much as was asked for is done, and stories are left.
+    """
 
     OPEN = "open"
     DONE = "done"
+    PARTIAL = "partial"
     FAILED = "failed"
     BLOCKED = "blocked"
     DELIVERED = "delivered"

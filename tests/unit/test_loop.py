@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.work.loop import AllDone, GiveUp, Park, TryStory, gather_learnings, next_step
+from orchestrator.work.loop import (
+    AllDone,
+    GiveUp,
+    Park,
+    Pause,
+    Selection,
+    TryStory,
+    gather_learnings,
+    next_step,
+)
 from orchestrator.work.records import (
     LEARNINGS_LIMIT,
     AttemptRecord,
@@ -112,6 +121,61 @@ def test_any_run_ends(shape: list[int], data: st.DataObject, allowance: int) -> 
             )
             stories[step.position - 1] = done
     pytest.fail("the loop went on after every allowance was used up")
+
+
+ids = st.sampled_from(["0", "1", "2", "3", "nope"])
+selections = st.builds(
+    Selection,
+    only=st.lists(ids, max_size=2).map(tuple),
+    first=st.none() | ids,
+    steps=st.none() | st.integers(1, 2),
+)
+
+
+@given(
+    st.lists(st.integers(0, 2), min_size=1, max_size=4),
+    selections,
+    st.data(),
+    st.integers(1, 3),
+    st.integers(0, 3),
+)
+def test_selection_never_runs_a_story_outside_it_and_always_ends(
+    shape: list[int], selection: Selection, data: st.DataObject, allowance: int, earlier: int
+) -> None:
+    stories = [story(str(n), *([False] * size)) for n, size in enumerate(shape)]
+    attempts = [attempt("9", n, AttemptState.VERIFIED) for n in range(earlier)]
+    order = [one.id for one in stories]
+    verified = 0
+    for _ in range(len(stories) * allowance * 2 + 1):
+        step = next_step(
+            stories, attempts, max_attempts=allowance, selection=selection, earlier=earlier
+        )
+        if isinstance(step, Pause):
+            assert not step.story.is_complete
+        if not isinstance(step, TryStory):
+            return
+        assert not selection.only or step.story.id in selection.only
+        if selection.first is not None:
+            assert order.index(step.story.id) >= order.index(selection.first)
+        assert selection.steps is None or verified < selection.steps
+        state = data.draw(states.filter(lambda state: state is not AttemptState.INTERRUPTED))
+        attempts.append(attempt(step.story.id, step.number, state))
+        if state is AttemptState.VERIFIED:
+            verified += 1
+            stories[step.position - 1] = story(step.story.id, *([True] * len(step.story.tasks)))
+    pytest.fail("the loop went on after every allowance was used up")
+
+
+def test_pause_names_the_next_open_story_and_unknown_ones_are_found() -> None:
+    stories = [story("1", False), story("2", True), story("3", False)]
+    assert next_step(stories, [], max_attempts=3, selection=Selection(only=("2",))) == Pause(
+        story=stories[0]
+    )
+    step = next_step(stories, [], max_attempts=3, selection=Selection(first="2"))
+    assert isinstance(step, TryStory)
+    assert (step.story.id, step.position) == ("3", 3)
+    assert Selection(only=("1", "x"), first="y").unknown(stories) == ("x", "y")
+    assert next_step([], [], max_attempts=3, selection=Selection(steps=1)) == AllDone()
 
 
 @given(st.text(), st.text(), st.text(), states, st.floats(0, 1e6))

@@ -83,6 +83,13 @@ def date_of(git: Git, commit: str) -> int:
     return int(git.text("log", "-1", "--no-walk", "--format=%ct", "--end-of-options", commit))
 
 
+def stories_between(git: Git, start: str, tip: str) -> frozenset[str]:
+    """Return the stories whose checkpoints ``tip`` holds and ``start`` does not."""
+    layout = "--format=%(trailers:key=Orchestrator-Story,valueonly)"
+    listed = git.text("log", layout, "--end-of-options", f"{start}..{tip}")
+    return frozenset(line.strip() for line in listed.splitlines() if line.strip())
+
+
 def is_ancestor(git: Git, ancestor: str, commit: str) -> bool:
     """Whether ``commit`` contains ``ancestor``; False when one of them does not exist."""
     return git.run("merge-base", "--is-ancestor", ancestor, commit, check=False).returncode == 0

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
+from orchestrator.adapters.project import nearest_project, upwards
 from orchestrator.adapters.spec_file import read_text, unreadable
 from orchestrator.errors import SpecError
 from orchestrator.work.spec import Change, ChangeSummary
@@ -15,10 +16,6 @@ from .tasks import parse_task_list
 
 _NAMES = ("tasks.md", "todo.md", "plan.md")
 _SUFFIXES = (".md", ".markdown")
-_PROJECT_MARKS = (
-    "orchestrator.toml", "pyproject.toml", "setup.py", "package.json", "Cargo.toml", "go.mod",
-    "Makefile",
-)  # fmt: skip
 
 
 class MarkdownTasks:
@@ -125,7 +122,7 @@ class MarkdownFormat:
         self, top: Path, start: Path, tracked: Callable[[str], Sequence[Path]]
     ) -> MarkdownTasks | None:
         """Return the task lists of the nearest directory at or above ``start`` that holds one."""
-        for directory in _upwards(start.resolve(), top.resolve()):
+        for directory in upwards(top, start.resolve()):
             if list_names(directory):
                 return MarkdownTasks(directory)
         return None
@@ -138,12 +135,7 @@ class MarkdownFormat:
         """Return a file's task list; its root is the nearest project's directory, else the top."""
         if path.suffix.lower() not in _SUFFIXES:
             return None
-        marked = (
-            directory
-            for directory in _upwards(path.parent, top)
-            if any((directory / mark).is_file() for mark in _PROJECT_MARKS)
-        )
-        root = next(marked, top)
+        root = nearest_project(top, path.parent)
         return MarkdownTasks(root), path.relative_to(root).as_posix()
 
 
@@ -164,11 +156,3 @@ def _markdown_files(directory: Path) -> list[str]:
         return []
     except OSError as error:
         raise unreadable(directory, error) from error
-
-
-def _upwards(start: Path, top: Path) -> Sequence[Path]:
-    """Return the directories from ``start`` up to ``top``; only the top when it lies outside."""
-    if not start.is_relative_to(top):
-        return (top,)
-    chain = [start, *start.parents]
-    return chain[: chain.index(top) + 1]
