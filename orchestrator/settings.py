@@ -12,6 +12,9 @@ Seconds = NewType("Seconds", float)
 Patience = NewType("Patience", float)
 """Seconds that may also be 0: never."""
 
+FINISHES = ("keep", "merge", "squash", "apply")
+"""What may happen to an item's branch at the end of its run."""
+
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -89,7 +92,8 @@ class Execution:
     max_turns: int | None = _limit()
     max_time: Seconds | None = None
     wait: Patience = Patience(21600.0)
-    finish: str = attrs.field(default="keep", validator=attrs.validators.in_(("keep", "merge")))
+    finish: str = attrs.field(default="keep", validator=attrs.validators.in_(FINISHES))
+    retention: Seconds = Seconds(14 * 86400.0)
 
 
 def _only_clones(_: object, __: object, mode: str) -> None:

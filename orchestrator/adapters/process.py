@@ -88,7 +88,19 @@ def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: int)
     Raises:
       NotStartedError: when it cannot be executed.
     """
-    process = _start(argv, cwd, env, stdin, subprocess.DEVNULL)
+    return _spawned(_start(argv, cwd, env, stdin, subprocess.DEVNULL))
+
+
+def spawn_attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Spawned:
+    """Start a process with our own standard streams, in a process group of its own.
+
+    Raises:
+      NotStartedError: when it cannot be executed.
+    """
+    return _spawned(_start(argv, cwd, env, None, None, attached=True))
+
+
+def _spawned(process: subprocess.Popen[bytes]) -> Spawned:
     try:
         return Spawned(process)
     except BaseException:
@@ -153,7 +165,13 @@ def raise_if_cancelled() -> None:
 
 
 def _start(
-    argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int, output: int
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: int | None,
+    output: int | None,
+    *,
+    attached: bool = False,
 ) -> subprocess.Popen[bytes]:
     try:
         # Under the lock: a child is never visible to a sweep before it is registered.
@@ -166,7 +184,8 @@ def _start(
                 stdout=output,
                 stderr=output,
                 bufsize=0,
-                start_new_session=True,
+                start_new_session=not attached,
+                process_group=0 if attached else None,
             )
             _live.add(process.pid)
     except (OSError, ValueError) as error:

@@ -27,6 +27,8 @@ _MODULES = {
     "diff": "deliver",
     "finish": "deliver",
     "recover": "deliver",
+    "undo": "deliver",
+    "gc": "deliver",
 }
 
 

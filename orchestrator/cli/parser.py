@@ -16,8 +16,10 @@ work           run       drive a change to done
 see            status    what is going on       list   the changes of the spec
                show      one change             logs   the output of an attempt
                diff      what a run changed
-deliver        finish    keep or merge the result
+deliver        finish    keep, merge, squash, apply or discard the result
+               undo      take the last delivery back
                recover   list and restore what is pinned
+               gc        remove what was kept long enough
 """
 
 
@@ -78,10 +80,23 @@ def _deliver(commands: _Commands) -> None:
     finish = _add(commands, "finish", "deliver the result of an item", json=True)
     finish.add_argument("item")
     how = finish.add_mutually_exclusive_group()
-    how.add_argument("--keep", dest="how", action="store_const", const="keep", default="keep")
-    how.add_argument("--merge", dest="how", action="store_const", const="merge")
+    finish.set_defaults(how="keep")
+    for name, text in (
+        ("keep", "leave it on its branch (default)"),
+        ("merge", "merge it into the branch it started from"),
+        ("squash", "one commit of your own git: hooks, signature, template"),
+        ("apply", "change the files of the checkout, commit nothing"),
+        ("discard", "give it up; it stays pinned"),
+    ):
+        how.add_argument(f"--{name}", dest="how", action="store_const", const=name, help=text)
+    finish.add_argument("--archive", action="store_true", help="the OpenSpec change, too")
+    finish.add_argument("-m", dest="message", metavar="TEXT", help="of the squashed commit")
     finish.add_argument("--verify", action="append", metavar="CMD")
     finish.add_argument("--command-timeout", metavar="TIME", help="of one git command")
+    undo = _add(commands, "undo", "take the last delivery back", json=True)
+    undo.add_argument("item", nargs="?")
+    gc = _add(commands, "gc", "remove what was delivered and kept long enough", json=True)
+    gc.add_argument("--dry-run", action="store_true", help="say what would be removed")
     recover = _add(commands, "recover", "list what is pinned, or restore one", json=True)
     recover.add_argument("pinned", nargs="?", metavar="ATTEMPT|ITEM")
     recover.add_argument("--to", metavar="DIR", help="write the kept files into this new directory")
@@ -109,7 +124,7 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--setup", action="append", metavar="CMD", help="may be given several times")
     run.add_argument("--verify", action="append", metavar="CMD", help="may be given several times")
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
-    run.add_argument("--finish", choices=("keep", "merge"))
+    run.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
     run.add_argument("--dry-run", action="store_true", help="say what would be done")
     run.add_argument("--no-tui", action="store_true", help="plain lines, the only form so far")
     run.add_argument("-q", "--quiet", action="store_true", help="only the lines that matter")

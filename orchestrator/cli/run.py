@@ -19,13 +19,14 @@ from orchestrator.bridge import Sink
 from orchestrator.errors import ConfigError, OrchestratorError, SpecError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.change import run_change
-from orchestrator.run.finish import FinishOptions, finish_item
+from orchestrator.run.delivery.finish import FinishOptions, finish_item
 from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.specs import find_source
 from orchestrator.run.story_loop import Outcome
 from orchestrator.run.target import Wanted
 from orchestrator.settings import parse_duration
 
+from .deliver import closing_line
 from .output import Quiet, print_error, print_json
 from .render import JsonLines, PlainLines
 from .sinks import EventsLog, Person
@@ -102,7 +103,7 @@ def _drive(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> En
         outcome = trio.run(_run, plan, options, arguments)
     except StoppedError:
         return Ended(item=plan.item, code=130, outcome=None, reason="stopped on request")
-    if outcome.state == "done" and plan.config.execution.finish == "merge":
+    if outcome.state == "done" and plan.config.execution.finish != "keep":
         _deliver(plan, options, arguments)
     code = _EXIT_CODES[outcome.state]
     return Ended(item=plan.item, code=code, outcome=outcome, reason=outcome.reason)
@@ -113,7 +114,8 @@ def _deliver(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> 
         directory=options.directory,
         config_file=options.config_file,
         item=plan.item,
-        how="merge",
+        how=plan.config.execution.finish,
+        terminal=sys.stdin.isatty(),
         setup=arguments.setup,
         verify=arguments.verify,
         command_timeout=arguments.command_timeout,
@@ -121,9 +123,9 @@ def _deliver(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> 
     )
     done = trio.run(partial(finish_item, deliver, signals=True))
     if arguments.json:
-        print_json({"event": "delivered", "item": plan.item, "commit": done.commit})
+        print_json({"event": "delivered", **attrs.asdict(done)})
     else:
-        print(done.text)
+        print(closing_line(done))
 
 
 async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Outcome:
@@ -132,7 +134,7 @@ async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -
         if arguments.json
         else Person(
             PlainLines(Quiet(sys.stderr), verbose=not arguments.quiet),
-            delivering=plan.config.execution.finish == "merge",
+            delivering=plan.config.execution.finish != "keep",
         )
     )
     sinks = {"person": shown, "log": EventsLog(plan.repo.state_dir)}

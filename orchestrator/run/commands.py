@@ -5,12 +5,10 @@ from __future__ import annotations
 import attrs
 
 from orchestrator.adapters.git.checkpoint import Checkpoint
-from orchestrator.adapters.git.delivery import MergePlan
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.messages import Command, Fact
 from orchestrator.work.records import AttemptRecord, RunRecord
 
-from .delivery import MergeReady
 from .opening import OpenedRun, Spec
 
 
@@ -78,29 +76,6 @@ class KeepCheckpoint(Command[str]):
     tip: str
     title: str
     verified: bool
-
-
-@attrs.frozen(kw_only=True)
-class PlanMerge(Command[MergeReady]):
-    """Work out the merge of a finished item; see `delivery.plan_merge`."""
-
-    item: str
-
-
-@attrs.frozen(kw_only=True)
-class PrepareMerge(Command[Workspace]):
-    """Make a workspace of the merged commit, to verify it in."""
-
-    item: str
-    commit: str
-
-
-@attrs.frozen(kw_only=True)
-class LandMerge(Command[str]):
-    """Move the target branch to the merge; returns the commit; see `delivery.land`."""
-
-    item: str
-    plan: MergePlan
 
 
 @attrs.frozen(kw_only=True)

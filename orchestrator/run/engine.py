@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from orchestrator.adapters.git import refs
-from orchestrator.adapters.git.delivery import clear_index_lock
+from orchestrator.adapters.git.index_lock import clear_index_lock
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
@@ -21,6 +21,7 @@ from orchestrator.runtime import Orchestrator, open_orchestrator
 from orchestrator.store.store import Store, open_store
 
 from . import handlers
+from .delivery import handlers as delivering
 from .lock import engine_lock
 from .threads import GitThreads
 
@@ -69,7 +70,7 @@ async def run_engine(
         limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
         deadline=command_timeout * _SEQUENCE,
     )
-    plugins: list[Plugin] = [handlers.plugin, *load_plugins()]
+    plugins: list[Plugin] = [handlers.plugin, delivering.plugin, *load_plugins()]
     ended: _Ended[T] = _Ended()
     with ExitStack() as stack:
         lock = engine_lock(repo.state_dir, item)

@@ -9,29 +9,24 @@ from orchestrator.adapters.git import snapshot
 from orchestrator.adapters.git import workspace as workspaces
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
 from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptRecord
 
-from . import delivery, facts, ledger, opening
+from . import facts, ledger, opening
 from .commands import (
     AdoptBranch,
     BeginAttempt,
     CloseRun,
     KeepAttempt,
     KeepCheckpoint,
-    LandMerge,
     OpenRun,
-    PlanMerge,
-    PrepareMerge,
     RecordFact,
     RemoveWorkspace,
     RestoreWorkspace,
     TakeCheckpoint,
 )
-from .delivery import MergeReady
 from .opening import OpenedRun
 from .threads import GitThreads
 
@@ -51,7 +46,7 @@ def _run_lane(command: BeginAttempt | CloseRun) -> str:
     return f"workspace:{command.run.item}"
 
 
-def _merge_lane(command: PrepareMerge | LandMerge | RemoveWorkspace) -> str:
+def _workspace_lane(command: RemoveWorkspace) -> str:
     return f"workspace:{command.item}"
 
 
@@ -146,31 +141,7 @@ async def close_run(command: CloseRun, context: Context) -> None:
     )
 
 
-@plugin.handles(PlanMerge, name="plan-merge", deadline=_DEADLINE)
-async def plan_merge(command: PlanMerge, context: Context) -> MergeReady:
-    """Handle `PlanMerge`."""
-    return await context.service(GitThreads).run(
-        delivery.plan_merge, context.service(Repository), command.item
-    )
-
-
-@plugin.handles(PrepareMerge, name="prepare-merge", deadline=_DEADLINE, lane=_merge_lane)
-async def prepare_merge(command: PrepareMerge, context: Context) -> Workspace:
-    """Handle `PrepareMerge`."""
-    return await context.service(GitThreads).run(
-        delivery.prepare_merge, context.service(Repository), command.item, command.commit
-    )
-
-
-@plugin.handles(LandMerge, name="land-merge", deadline=_DEADLINE, lane=_merge_lane)
-async def land_merge(command: LandMerge, context: Context) -> str:
-    """Handle `LandMerge`."""
-    return await context.service(GitThreads).run(
-        delivery.land, context.service(Repository), command.item, command.plan
-    )
-
-
-@plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_merge_lane)
+@plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_workspace_lane)
 async def remove_workspace(command: RemoveWorkspace, context: Context) -> None:
     """Handle `RemoveWorkspace`."""
     await context.service(GitThreads).run(

@@ -130,7 +130,7 @@ def open_run(
         place = workspace.open_existing(repo, item) or workspace.create(repo, item, tip)
         for attempt in history:
             if attempt.state is AttemptState.STARTED:
-                _settle(repo, attempt, place, tip, now)
+                settle_attempt(repo, attempt, place, tip, now)
         if not continued:
             # What an earlier run moved aside has been there for a whole run by now.
             snapshot.clear_trash(place)
@@ -260,7 +260,7 @@ def _finish_checkpoint(
     return tip
 
 
-def _settle(
+def settle_attempt(
     repo: Repository,
     attempt: AttemptRecord,
     place: workspace.Workspace,

@@ -8,6 +8,7 @@ import json
 import attrs
 
 from .states import AttemptState as AttemptState
+from .states import DeliveryState as DeliveryState
 from .states import RunState as RunState
 from .states import first_object
 from .worker import Usage
@@ -82,7 +83,38 @@ class RunRecord:
     resumed: bool = False
 
 
-def to_json(record: AttemptRecord | RunRecord) -> str:
+@attrs.frozen(kw_only=True)
+class DeliveryRecord:
+    """One delivery of an item: what `undo` needs to take it back.
+
+    Attributes:
+      how: "merge", "squash", "apply" or "discard".
+      tip: the item's branch as it was.
+      target: the branch that it went to, "" when no branch moved.
+      old: where the target was; ``new``: the commit that was worked out and verified.
+      commit: where the target went, "" as long as it did not.
+      start: the tree that the checkout's files counted as before, "" when none changed.
+      was: the state of the run before; ``why``: the reason it gave.
+      at: Unix time in seconds.
+    """
+
+    id: str
+    item: str
+    run: str
+    how: str
+    tip: str
+    target: str
+    old: str
+    new: str
+    was: RunState
+    why: str
+    at: int
+    state: DeliveryState = DeliveryState.INTENT
+    commit: str = ""
+    start: str = ""
+
+
+def to_json(record: AttemptRecord | RunRecord | DeliveryRecord) -> str:
     """Return the record as one JSON object with sorted keys."""
     return json.dumps(
         attrs.asdict(record, value_serializer=_plain), sort_keys=True, ensure_ascii=True, indent=1
@@ -107,6 +139,16 @@ def run_from_json(text: str) -> RunRecord | None:
         return RunRecord(
             **data | {"state": RunState(data["state"]), "carried": tuple(data["carried"])}
         )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def delivery_from_json(text: str) -> DeliveryRecord | None:
+    """Read a delivery; None when the text is not one."""
+    try:
+        data = first_object(text)
+        states = {"state": DeliveryState(data["state"]), "was": RunState(data["was"])}
+        return DeliveryRecord(**data | states)
     except (ValueError, TypeError, KeyError):
         return None
 

@@ -37,6 +37,15 @@ class RunState(enum.Enum):
     FAILED = "failed"
     BLOCKED = "blocked"
     DELIVERED = "delivered"
+    DISCARDED = "discarded"
+
+
+class DeliveryState(enum.Enum):
+    """Where a delivery is: begun, arrived, or taken back."""
+
+    INTENT = "intent"
+    DONE = "done"
+    VOID = "void"
 
 
 def first_object(text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.git import delivery, objects, refs
+from orchestrator.adapters.git import delivery, index_lock, landing, merging, objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.runner import Git
 from orchestrator.adapters.process import Completed
@@ -34,8 +34,8 @@ def tip(repo: Repository, files: dict[bytes, bytes | Path | None], parent: str =
 
 
 def merge(repo: Repository, new: str, carried: dict[bytes, str | None] | None = None) -> str:
-    plan = delivery.merge_plan(repo, new, "refs/heads/main", "Merge item")
-    return delivery.land(repo, plan, carried or {})
+    plan = merging.merge_plan(repo, new, "refs/heads/main", "Merge item")
+    return delivery.land(repo, plan, carried or {}).commit
 
 
 def test_a_fast_forward_brings_the_checkout_along(repo: Repository) -> None:
@@ -52,9 +52,9 @@ def test_a_fast_forward_brings_the_checkout_along(repo: Repository) -> None:
 def test_both_sides_are_merged(repo: Repository) -> None:
     new = tip(repo, {b"a": b"new\n"})
     theirs = commit_files(repo.checkout, {"b": "theirs\n"}, "Theirs")
-    plan = delivery.merge_plan(repo, new, "refs/heads/main", "Merge item")
+    plan = merging.merge_plan(repo, new, "refs/heads/main", "Merge item")
     assert git(repo.checkout, "rev-parse", "main") == theirs
-    assert delivery.land(repo, plan, {}) == plan.new
+    assert delivery.land(repo, plan, {}).commit == plan.new
     assert objects.parents_of(repo.git, plan.new) == (theirs, new)
     assert git(repo.checkout, "status", "--porcelain") == ""
     assert (repo.checkout / "a").read_text() == "new\n"
@@ -149,7 +149,7 @@ def test_a_carried_file_that_was_edited_since_is_a_conflict(repo: Repository) ->
 
 
 def test_a_target_that_moved_since_the_plan_is_not_overwritten(repo: Repository) -> None:
-    plan = delivery.merge_plan(repo, tip(repo, {b"a": b"new\n"}), "refs/heads/main", "Merge")
+    plan = merging.merge_plan(repo, tip(repo, {b"a": b"new\n"}), "refs/heads/main", "Merge")
     theirs = commit_files(repo.checkout, {"b": "theirs\n"}, "Theirs")
     with pytest.raises(ConflictError):
         delivery.land(repo, plan, {})
@@ -174,6 +174,7 @@ def test_a_landing_that_died_is_finished_by_the_next(
     repo: Repository, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     new = tip(repo, {b"a": b"new\n", b"b": None, b"added": b"added\n"})
+    plan = merging.merge_plan(repo, new, "refs/heads/main", "Merge item")
 
     def die(*_: object) -> None:
         raise Killed
@@ -187,9 +188,9 @@ def test_a_landing_that_died_is_finished_by_the_next(
 
     with monkeypatch.context() as patch:
         # A killed process leaves its lock behind.
-        patch.setattr(delivery._IndexLock, "__exit__", lambda *_: None)
+        patch.setattr(index_lock.IndexLock, "__exit__", lambda *_: None)
         if step == "read-tree":
-            patch.setattr(delivery, "_starting_tree", die)
+            patch.setattr(landing, "_starting_tree", die)
         elif step == "after read-tree":
             patch.setattr(delivery, "move_ref", die)
         elif step == "update-ref":
@@ -197,8 +198,8 @@ def test_a_landing_that_died_is_finished_by_the_next(
         else:
             patch.setattr(Path, "unlink", die_at_the_record)
         with pytest.raises(Killed):
-            merge(repo, new)
-    assert merge(repo, new) == new
+            delivery.land(repo, plan, {})
+    assert delivery.land(repo, plan, {}).commit == new
     assert git(repo.checkout, "rev-parse", "HEAD") == new
     assert git(repo.checkout, "status", "--porcelain") == ""
     assert not (repo.git_dir / "index.lock").exists()
@@ -207,15 +208,15 @@ def test_a_landing_that_died_is_finished_by_the_next(
 
 def test_file_that_a_killed_landing_half_wrote_is_written_anew(repo: Repository) -> None:
     new = tip(repo, {b"a": b"new and longer\n", b"fresh": b"fresh\n"})
-    plan = delivery.merge_plan(repo, new, "refs/heads/main", "Merge item")
+    plan = merging.merge_plan(repo, new, "refs/heads/main", "Merge item")
     (repo.checkout / "fresh").write_text("fre")
     with pytest.raises(ConflictError):
         delivery.land(repo, plan, {})
     assert (repo.checkout / "fresh").read_text() == "fre"
-    note = {"target": plan.target, "old": plan.old, "new": plan.new}
+    note = {"target": plan.target, "old": plan.old, "new": plan.new, "files": ""}
     (repo.state_dir / "landing.json").write_text(json.dumps(note))
     (repo.checkout / "a").write_text("")
-    assert delivery.land(repo, plan, {}) == new
+    assert delivery.land(repo, plan, {}).commit == new
     assert (repo.checkout / "fresh").read_text() == "fresh\n"
     assert (repo.checkout / "a").read_text() == "new and longer\n"
     assert git(repo.checkout, "status", "--porcelain") == ""
@@ -224,7 +225,7 @@ def test_file_that_a_killed_landing_half_wrote_is_written_anew(repo: Repository)
 def test_merge_is_worked_out_as_the_same_commit_again(repo: Repository) -> None:
     new = tip(repo, {b"a": b"new\n"})
     commit_files(repo.checkout, {"b": "theirs\n"}, "Theirs")
-    plans = [delivery.merge_plan(repo, new, "refs/heads/main", "Merge item") for _ in range(2)]
+    plans = [merging.merge_plan(repo, new, "refs/heads/main", "Merge item") for _ in range(2)]
     assert plans[0].new == plans[1].new != new
 
 
@@ -277,12 +278,12 @@ def test_git_that_is_killed_while_it_writes_leaves_its_note(
 def test_lock_of_a_killed_landing_is_removed_and_no_other(repo: Repository) -> None:
     lock, proof = repo.git_dir / "index.lock", repo.state_dir / "landing.lock"
     lock.touch()
-    delivery.clear_index_lock(repo)
+    index_lock.clear_index_lock(repo)
     assert lock.exists()
     lock.unlink()
     proof.touch()
     os.link(proof, lock)
     assert delivery.unfinished_landing(repo)
-    delivery.clear_index_lock(repo)
+    index_lock.clear_index_lock(repo)
     assert not lock.exists()
     assert not delivery.unfinished_landing(repo)

@@ -91,9 +91,14 @@ def discover(start: Path, *, deadline: float = DEADLINE) -> Found:
     )
 
 
+def operator_environment() -> dict[str, str]:
+    """Return the operator's environment without what would name another repository."""
+    return {name: value for name, value in os.environ.items() if name not in _LOCAL}
+
+
 def as_operator(executable: str, cwd: Path, *args: str, deadline: float = DEADLINE) -> Completed:
     """Run git with the operator's own settings, but on the repository of ``cwd``."""
-    env = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+    env = operator_environment()
     env |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     return run([executable, *args], cwd=cwd, env=env, deadline=deadline)
 

@@ -166,6 +166,17 @@ def diff_changes(git: Git, a: str, b: str) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def entries_at(git: Git, commit: str, paths: Sequence[bytes]) -> dict[bytes, tuple[bytes, str]]:
+    """Return mode and blob of each of the paths that a commit or tree has."""
+    found = {}
+    listed = git.run("ls-tree", "-z", "--full-tree", "--end-of-options", commit, *paths).stdout
+    for entry in split_z(listed):
+        header, path = entry.split(b"\t", 1)
+        mode, _, oid = header.split()
+        found[path] = (mode, oid.decode())
+    return found
+
+
 def diff_paths(git: Git, a: str, b: str) -> tuple[bytes, ...]:
     """Return the paths in which two commits or trees differ."""
     return tuple(change.path for change in diff_changes(git, a, b))

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ ATTEMPTS = "refs/orchestrator/attempts/"
 BASES = "refs/orchestrator/base/"
 RUNS = "refs/orchestrator/runs/"
 PINS = "refs/orchestrator/pins/"
+KEPT = "refs/orchestrator/kept/"
 
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another git that holds a ref's lock."""
@@ -67,6 +68,11 @@ def run_ref(item: str) -> str:
 def pin_ref(item: str) -> str:
     """Return the ref that keeps a checkpoint before its branch moves."""
     return PINS + _checked(item)
+
+
+def kept_ref(name: str) -> str:
+    """Return the ref that keeps a delivery, or what a delivery put aside."""
+    return KEPT + _checked(name)
 
 
 def item_slug(name: str) -> str:
@@ -152,6 +158,17 @@ def delete_ref(git: Git, ref: str, old: str) -> None:
     """
     with _claim(git, ref, ""):
         git.run("update-ref", "-d", "--end-of-options", ref, old)
+
+
+def delete_refs(git: Git, doomed: Mapping[str, str]) -> None:
+    """Delete refs that are still at the commits given, all in one transaction, or none.
+
+    Raises:
+      ProcessError: when one moved, or another git holds a lock.
+    """
+    if doomed:
+        lines = "".join(f"delete {ref}\0{oid}\0" for ref, oid in doomed.items())
+        git.run("update-ref", "--stdin", "-z", stdin=lines.encode())
 
 
 def clear_stale_locks(git: Git) -> None:

@@ -1,0 +1,1 @@
+"""How an item's work reaches its operator, and how that is taken back."""

@@ -1,0 +1,70 @@
+"""Archives a delivered change with OpenSpec's own CLI, in a workspace of the merged tree."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+from orchestrator.adapters.git import checkpoint, merging, objects, snapshot
+from orchestrator.adapters.git.merging import MergePlan
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.errors import ConflictError, UsageError
+from orchestrator.settings import Check
+from orchestrator.work.records import RunRecord
+
+from .planning import Ready
+
+CLI = "openspec"
+
+
+def archive_check(change: str) -> Check:
+    """Return the command that archives a change without asking anything.
+
+    Raises:
+      UsageError: when the CLI is not installed.
+    """
+    if shutil.which(CLI) is None:
+        raise UsageError(
+            f"--archive needs {CLI} on the PATH",
+            fix="npm install -g @fission-ai/openspec, or finish without --archive",
+        )
+    return Check(run=f"{CLI} archive {shlex.quote(change)} --json --yes")
+
+
+def is_archived(place: Workspace, run: RunRecord) -> bool:
+    """Whether the change lies in the archive of this workspace, and nowhere else."""
+    changes = place.path / run.root / "openspec" / "changes"
+    archived = any((changes / "archive").glob(f"*-{glob.escape(run.change)}"))
+    return archived and not (changes / run.change).exists()
+
+
+def add_archived(repo: Repository, ready: Ready, place: Workspace) -> MergePlan:
+    """Return the plan with what archiving changed as one more commit. Blocking.
+
+    Raises:
+      ConflictError: when the CLI did something else than moving the change to the archive and
+        merging its specs.
+    """
+    run = ready.run
+    taken = checkpoint.take(repo, place, ready.plan.new)
+    below = os.fsencode(os.path.normpath(os.path.join(run.root, "openspec"))) + b"/"
+    stray = [path for path in taken.changed if not path.startswith(below)]
+    problems = [*taken.problems, *(f"it changed {os.fsdecode(path)}" for path in stray)]
+    if not is_archived(place, run):
+        problems.append(f"{run.change} is not in the archive afterwards")
+    if problems:
+        raise ConflictError(
+            f"archiving {run.change} went wrong: {'; '.join(problems)}",
+            where=str(Path(run.root) / "openspec" / "changes" / run.change),
+            fix="nothing was delivered; archive it by hand later, and finish without --archive",
+        )
+    if taken.tree == objects.tree_of(repo.git, ready.plan.new):
+        return ready.plan
+    message = f"Archive {run.change}\n\nOrchestrator-Item: {run.item}\n"
+    plan = merging.on_top(repo, ready.plan, taken.tree, message)
+    snapshot.restore(repo, place, plan.new)
+    return plan

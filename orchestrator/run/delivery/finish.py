@@ -1,0 +1,284 @@
+"""Delivers an item once what would land is verified; takes back; clears away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import trio
+
+from orchestrator.adapters.git import objects
+from orchestrator.adapters.git.own_commit import is_signed
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.config import FILE_NAME, load_config
+from orchestrator.errors import ConflictError, StoppedError, UsageError
+from orchestrator.guardian.client import Guardians
+from orchestrator.run.build import choose_build, require_honest
+from orchestrator.run.checker import Checker, make_checker
+from orchestrator.run.commands import RemoveWorkspace
+from orchestrator.run.engine import run_engine
+from orchestrator.runtime import Orchestrator
+from orchestrator.settings import Check, Config
+from orchestrator.text import one_line
+from orchestrator.work.records import DeliveryRecord, DeliveryState
+
+from .archive import CLI, archive_check, is_archived
+from .commands import (
+    AddArchived,
+    BlockItem,
+    CollectGarbage,
+    Deliver,
+    Discard,
+    PlanDelivery,
+    PrepareMerge,
+    SettleDelivery,
+    Squash,
+    Undo,
+)
+from .items import item_named, require_run, short
+from .pins import pinned, read_deliveries
+from .planning import Ready
+from .retention import Collected
+
+
+@attrs.frozen(kw_only=True)
+class FinishOptions:
+    """What a person asked `finish` for; ``verify`` and the timeouts None mean: as configured.
+
+    Attributes:
+      how: "keep", "merge", "squash", "apply" or "discard".
+      message: of the squashed commit; None: composed, and edited where there is a terminal.
+      edit: whether an editor may open.
+      terminal: whether the operator's git could ask him something.
+    """
+
+    directory: Path
+    config_file: Path | None
+    item: str
+    how: str
+    archive: bool = False
+    message: str | None = None
+    edit: bool = False
+    terminal: bool = False
+    setup: Sequence[str] | None = None
+    verify: Sequence[str] | None = None
+    command_timeout: str | None = None
+    attempt_timeout: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Finished:
+    """What `finish` did.
+
+    Attributes:
+      commit: where the target, or the kept branch, is now.
+      target: the branch that moved, "" when none did.
+      base: what the result went on top of, such as ``main@9c1e2d7``.
+      checked: whether what landed was verified: "verified", "unverified" or, when it had
+        arrived before, "already".
+      changed_by_hooks: how many files the operator's hooks changed after that.
+      pinned: how many attempts are kept; ``days``: for how long.
+    """
+
+    item: str
+    how: str
+    commit: str
+    target: str = ""
+    base: str = ""
+    checked: str = ""
+    signed: bool = False
+    hooks: bool = False
+    changed_by_hooks: int = 0
+    archived: bool = False
+    pinned: int = 0
+    days: int = 0
+
+
+async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finished:
+    """Deliver an item.
+
+    Raises:
+      UsageError: when there is nothing to deliver, or not in this way.
+      ConflictError: when it does not fit, fails verification, or the operator's git refuses;
+        nothing is changed then, and the item is blocked with the reason.
+      StoppedError: when it was cancelled; the next call finishes what was begun.
+    """
+    if options.archive and options.how in ("keep", "discard"):
+        raise UsageError(
+            f"--archive does not go with --{options.how}: it is part of what lands",
+            fix="add --merge, --squash or --apply",
+        )
+    repo, config = await _open(options)
+    item = await trio.to_thread.run_sync(item_named, repo, options.item)
+    if options.how == "keep":
+        _, tip = await trio.to_thread.run_sync(require_run, repo, item)
+        return Finished(item=item, how="keep", commit=tip)
+
+    async def work(orchestrator: Orchestrator) -> Finished:
+        delivery = _Delivery(
+            repo=repo, config=config, options=options, item=item, orchestrator=orchestrator
+        )
+        return await delivery.run()
+
+    return await run_engine(
+        repo, item, work, command_timeout=config.execution.command_timeout, signals=signals
+    )
+
+
+async def undo_last(options: FinishOptions, item: str | None) -> DeliveryRecord:
+    """Take back the last delivery, of one item or of all; see `undo.undo`."""
+    repo, config = await _open(options)
+    name = await trio.to_thread.run_sync(item_named, repo, item) if item is not None else None
+
+    async def work(orchestrator: Orchestrator) -> DeliveryRecord:
+        return await orchestrator.call(Undo(item=name))
+
+    timeout = config.execution.command_timeout
+    return await run_engine(repo, name or "", work, command_timeout=timeout, signals=True)
+
+
+async def collect_garbage(options: FinishOptions, *, dry_run: bool) -> Collected:
+    """Remove what was kept long enough; see `retention.collect`."""
+    repo, config = await _open(options)
+
+    async def work(orchestrator: Orchestrator) -> Collected:
+        retention = config.execution.retention
+        return await orchestrator.call(CollectGarbage(retention=retention, dry_run=dry_run))
+
+    timeout = config.execution.command_timeout
+    return await run_engine(repo, "", work, command_timeout=timeout, signals=True)
+
+
+async def _open(options: FinishOptions) -> tuple[Repository, Config]:
+    repo = await trio.to_thread.run_sync(Repository.open, options.directory)
+    config = load_config(
+        options.config_file or repo.checkout / FILE_NAME,
+        environ=os.environ,
+        overrides={
+            "execution": {
+                "command_timeout": options.command_timeout,
+                "attempt_timeout": options.attempt_timeout,
+                "verify": options.verify,
+            },
+            "workspace": {"setup": options.setup},
+        },
+        required=options.config_file is not None,
+    )
+    return repo.within(config.execution.command_timeout), config
+
+
+@attrs.frozen(kw_only=True)
+class _Delivery:
+    """One item on its way."""
+
+    repo: Repository
+    config: Config
+    options: FinishOptions
+    item: str
+    orchestrator: Orchestrator
+
+    async def run(self) -> Finished:
+        """Settle what a crash left, then work out, verify, land."""
+        before = await trio.to_thread.run_sync(self._last)
+        settled = await self.orchestrator.call(SettleDelivery(item=self.item))
+        if settled is not None:
+            again = before is not None and before.state is DeliveryState.DONE
+            return await self._tell(settled, None, "already" if again else "")
+        if self.options.how == "discard":
+            record = await self.orchestrator.call(Discard(item=self.item))
+            return await self._tell(record, None, "")
+        try:
+            return await self._land()
+        except ConflictError as error:
+            reason = one_line(f"{self.options.how}: {error.message}", 400)
+            await self.orchestrator.call(BlockItem(item=self.item, reason=reason))
+            raise
+
+    def _last(self) -> DeliveryRecord | None:
+        return next(iter(read_deliveries(self.repo, self.item)[::-1]), None)
+
+    async def _land(self) -> Finished:
+        options = self.options
+        ready = await self.orchestrator.call(
+            PlanDelivery(item=self.item, how=options.how, terminal=options.terminal)
+        )
+        ready, checked = await self._check(ready)
+        if options.how == "squash" and ready.plan.new != ready.plan.old:
+            record = await self.orchestrator.call(
+                Squash(
+                    ready=ready,
+                    message=options.message,
+                    edit=options.edit and options.message is None,
+                    attached=options.terminal,
+                    deadline=self.config.execution.attempt_timeout,
+                    interrupt=self.orchestrator.stopping.requested,
+                )
+            )
+        else:
+            record = await self.orchestrator.call(Deliver(ready=ready))
+        return await self._tell(record, ready, checked)
+
+    async def _check(self, ready: Ready) -> tuple[Ready, str]:
+        """Archive and verify in a workspace of the merged tree, as far as there is a need."""
+        if ready.verified and not self.options.archive:
+            return ready, "verified"
+        root = self.repo.checkout / ready.run.root
+        build = await trio.to_thread.run_sync(choose_build, self.config, root, self.repo.checkout)
+        require_honest(build, self.repo.checkout)
+        if not build.verify and not self.options.archive:
+            return ready, "unverified"
+        archiving = archive_check(ready.run.change) if self.options.archive else None
+        place = await self.orchestrator.call(PrepareMerge(item=self.item, commit=ready.plan.new))
+        try:
+            async with Guardians() as guardians:
+                checker = make_checker(
+                    self.repo, self.config, build, guardians, place, ready.run.root,
+                    self.orchestrator.stopping.requested,
+                )  # fmt: skip
+                if archiving is not None and not is_archived(place, ready.run):
+                    what = f"{CLI} does not archive {ready.run.change}"
+                    await self._require(checker, (archiving,), what)
+                    plan = await self.orchestrator.call(AddArchived(ready=ready, workspace=place))
+                    ready = attrs.evolve(ready, plan=plan)
+                if build.verify:
+                    what = "the merged tree fails verification"
+                    await self._require(checker, (*checker.setup, *build.verify), what)
+        finally:
+            with trio.CancelScope(shield=True):  # bounded by the command's own deadline
+                await self.orchestrator.call(RemoveWorkspace(item=self.item, workspace=place))
+        return ready, "verified" if build.verify else "unverified"
+
+    async def _require(self, checker: Checker, checks: Sequence[Check], what: str) -> None:
+        last = (await checker.run(checks))[-1]
+        if not last.passed and self.orchestrator.stopping.requested.is_set():
+            raise StoppedError("stopped before anything was delivered", fix="finish it again")
+        if not last.passed:
+            raise ConflictError(
+                f"{what}: `{last.command}` ({last.reason}):\n{last.output}",
+                where=self.item,
+                fix="nothing was delivered; bring the branch up to date, or deliver it by hand",
+            )
+
+    async def _tell(self, record: DeliveryRecord, ready: Ready | None, checked: str) -> Finished:
+        return await trio.to_thread.run_sync(self._told, record, ready, checked)
+
+    def _told(self, record: DeliveryRecord, ready: Ready | None, checked: str) -> Finished:
+        own = record.how == "squash" and record.commit != record.old
+        changed = objects.diff_paths(self.repo.git, record.new, record.commit) if own else ()
+        mine = [pin for pin in pinned(self.repo) if pin.item == self.item and pin.story]
+        return Finished(
+            item=self.item,
+            how=record.how,
+            commit=record.commit,
+            target=short(record.target),
+            base=ready.base if ready else f"{short(record.target) or 'HEAD'}@{record.old[:7]}",
+            checked=checked,
+            signed=own and is_signed(self.repo, record.commit),
+            hooks=own and ready is not None and ready.own is not None and bool(ready.own.hooks),
+            changed_by_hooks=len(changed),
+            archived=self.options.archive and checked not in ("", "already"),
+            pinned=len(mine),
+            days=round(self.config.execution.retention / 86400),
+        )

@@ -1,0 +1,65 @@
+"""Finds the item that a person means, and shows what its branch holds. Blocking."""
+
+from __future__ import annotations
+
+from orchestrator.adapters.git import objects, refs
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import UsageError
+from orchestrator.run import ledger
+from orchestrator.work.records import RunRecord, run_from_json
+from orchestrator.work.states import RunState
+
+
+def item_named(repo: Repository, name: str) -> str:
+    """Return the item that is called ``name``, or whose change is.
+
+    Raises:
+      UsageError: when there is none; the known ones are listed.
+    """
+    runs = [run_from_json(ref.body) for ref in refs.read_refs(repo.git, refs.RUNS).values()]
+    for run in runs:
+        if run is not None and name in (run.item, run.change):
+            return run.item
+    known = sorted(run.item for run in runs if run is not None)
+    fix = f"known: {', '.join(known)}" if known else "run something first"
+    raise UsageError(f"no item {name}", fix=fix)
+
+
+def require_run(repo: Repository, item: str) -> tuple[RunRecord, str]:
+    """Return the item's run and its branch's tip.
+
+    Raises:
+      UsageError: when nothing was ever run under that name, or its branch is gone.
+    """
+    run = ledger.read_run(repo, item)
+    if run is None:
+        raise UsageError(f"no item {item}", fix="orc status lists all")
+    tip = ledger.branch_tip(repo, item)
+    if tip is None:
+        gone = run.state in (RunState.DELIVERED, RunState.DISCARDED)
+        raise UsageError(
+            f"branch orchestrator/{item} is gone: {run.reason if gone else 'deleted by hand'}",
+            where=refs.branch_ref(item),
+            fix=f"what was pinned is still there: orc recover {item}",
+        )
+    return run, tip
+
+
+def diff(repo: Repository, item: str, *, names_only: bool) -> bytes:
+    """Return what the item's branch changed since its base, as a patch or as names."""
+    run, tip = require_run(repo, item)
+    if names_only:
+        paths = objects.diff_paths(repo.git, run.base, tip)
+        return b"".join(_quoted(path) + b"\n" for path in paths)
+    return objects.diff_text(repo.git, run.base, tip)
+
+
+def short(ref: str) -> str:
+    """Return how a person calls a branch."""
+    return ref.removeprefix("refs/heads/")
+
+
+def _quoted(path: bytes) -> bytes:
+    """Return a path on one line, with escapes where a terminal or a reader would stumble."""
+    text = path.decode(errors="surrogateescape")
+    return path if text.isprintable() else ascii(text).encode()

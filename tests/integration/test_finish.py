@@ -1,0 +1,250 @@
+"""Delivery: what a person asked for arrives, checked, by his own git; nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gitrepo import fingerprint
+from tests.scratch import CHANGE, Scratch, make_scratch
+
+pytestmark = pytest.mark.processes
+
+BRANCH = f"orchestrator/{CHANGE}"
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Scratch:
+    """A scratch repository whose change was run to its end."""
+    scratch = make_scratch(tmp_path)
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 0, ran.err
+    return scratch
+
+
+def hook(scratch: Scratch, name: str, body: str) -> None:
+    """Install a hook of the user's."""
+    path = scratch.path / ".git" / "hooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+def kept(scratch: Scratch) -> list[str]:
+    """The refs that keep deliveries."""
+    return scratch.git("for-each-ref", "--format=%(refname)", "refs/orchestrator/kept").split()
+
+
+def test_squash_is_one_commit_of_the_users_own_git(done: Scratch) -> None:
+    key = done.home / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    log = done.home / "hooks.log"
+    for name in ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"):
+        hook(done, name, f"echo {name} >>{log}; test -f one.txt && git diff --cached --quiet HEAD; "
+             f"test $? = 1 -o {name} = post-commit")  # fmt: skip
+    (done.path / "mine.txt").write_text("mine\n")
+    (done.path / "staged.txt").write_text("staged\n")
+    done.git("add", "staged.txt")
+    tip = done.git("rev-parse", BRANCH).strip()
+
+    ran = done.orc("finish", CHANGE, "--squash", "-m", "Add one and two")
+
+    assert ran.code == 0, ran.err
+    assert log.read_text().split() == [
+        "pre-commit", "prepare-commit-msg", "commit-msg", "post-commit",
+    ]  # fmt: skip
+    assert done.git("log", "-1", "--format=%s|%an|%P").split("|")[:2] == [
+        "Add one and two", "Test Operator",
+    ]  # fmt: skip
+    assert f"Orchestrator-Item: {CHANGE}" in done.git("log", "-1", "--format=%B")
+    assert len(done.git("log", "--format=%H").split()) == 2
+    assert done.git("diff", "HEAD", tip, "--stat") == ""
+    status = done.git("status", "--porcelain").splitlines()
+    assert status == ["A  staged.txt", "?? mine.txt", "?? orchestrator.toml"]
+    assert "hooks ran" in ran.out
+    assert "2 attempts pinned 14 days" in ran.out
+    assert done.git("branch", "--list", BRANCH) == ""
+    (pin,) = kept(done)
+    assert done.git("merge-base", tip, pin).strip() == tip
+
+
+@pytest.mark.parametrize("what", ["refuses", "changes and refuses", "hangs"])
+def test_hook_that_does_not_let_it_pass_leaves_everything_as_before(
+    done: Scratch, what: str
+) -> None:
+    body = {
+        "refuses": "echo not today >&2; exit 1",
+        "changes and refuses": "echo reformatted >one.txt; rm two.txt; exit 1",
+        "hangs": "sleep 300",
+    }[what]
+    hook(done, "pre-commit", body)
+    done.configure(attempt_timeout="2s")
+    (done.path / "staged.txt").write_text("staged\n")
+    done.git("add", "staged.txt")
+    before = content(done)
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 4, ran.err
+    assert ("not today" in ran.err) == (what == "refuses")
+    assert content(done) == before
+    assert json.loads(done.orc("status", "--json").out)["items"][0]["status"] == "blocked"
+    if what == "changes and refuses":
+        (left,) = [ref for ref in kept(done) if not done.git("log", "-1", "--format=%s", ref)
+                   .startswith("Delivery")]  # fmt: skip
+        assert done.git("show", f"{left}:one.txt") == "reformatted\n"
+
+    hook(done, "pre-commit", "exit 0")
+    assert done.orc("finish", CHANGE, "--squash").code == 0
+    assert (done.path / "one.txt").read_text() == "good\n"
+    assert done.git("status", "--porcelain", "--", "staged.txt") == "A  staged.txt\n"
+
+
+def content(scratch: Scratch) -> dict[str, object]:
+    """Return what the user has, without the times of files that were put back."""
+    found = fingerprint(scratch.path)
+    return {k: (v[0], v[2]) if isinstance(v, tuple) else v for k, v in found.items()}
+
+
+def test_hook_that_changes_files_has_its_way(done: Scratch) -> None:
+    hook(done, "pre-commit", "echo formatted >one.txt; git add one.txt")
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 0, ran.err
+    assert "hooks changed 1 files" in ran.out
+    assert done.git("show", "HEAD:one.txt") == "formatted\n"
+    assert done.git("status", "--porcelain") == "?? orchestrator.toml\n"
+
+
+def test_squash_without_terminal_is_refused_when_it_would_be_signed(done: Scratch) -> None:
+    done.git("config", "commit.gpgsign", "true")
+    before = fingerprint(done.path)
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 2
+    assert "in a terminal" in ran.err
+    assert fingerprint(done.path) == before
+
+
+def test_squash_onto_a_branch_that_is_not_checked_out_says_where_to_go(done: Scratch) -> None:
+    done.git("switch", "-q", "-c", "side")
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 2
+    assert "git switch main" in ran.err
+    done.git("switch", "-q", "main")
+    assert done.orc("finish", CHANGE, "--squash").code == 0
+
+
+def test_apply_changes_files_only(done: Scratch) -> None:
+    index = (done.path / ".git/index").read_bytes()
+    refs = done.git("for-each-ref", "refs/heads/main")
+    ran = done.orc("finish", CHANGE, "--apply", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["how"] == "apply"
+    assert (done.path / ".git/index").read_bytes() == index
+    assert done.git("for-each-ref", "refs/heads/main") == refs
+    assert (done.path / "one.txt").read_text() == "good\n"
+    assert "- [x] 1.1" in (done.path / "openspec/changes" / CHANGE / "tasks.md").read_text()
+
+
+def test_apply_that_conflicts_changes_nothing(done: Scratch) -> None:
+    (done.path / "two.txt").write_text("mine\n")
+    before = fingerprint(done.path)
+    ran = done.orc("finish", CHANGE, "--apply")
+    assert ran.code == 4
+    assert "two.txt" in ran.err
+    assert fingerprint(done.path) == before
+
+
+def test_discarded_item_comes_back(done: Scratch) -> None:
+    tip = done.git("rev-parse", BRANCH)
+    ran = done.orc("finish", CHANGE, "--discard")
+    assert ran.code == 0, ran.err
+    assert "orc undo" in ran.out
+    assert done.git("branch", "--list", BRANCH) == ""
+    assert json.loads(done.orc("status", "--json").out)["items"][0]["status"] == "discarded"
+    assert done.orc("undo").code == 0
+    assert done.git("rev-parse", BRANCH) == tip
+    assert done.orc("finish", CHANGE, "--merge").code == 0
+
+
+@pytest.mark.parametrize("how", ["merge", "squash", "apply"])
+def test_undo_gives_back_what_was_there(done: Scratch, how: str) -> None:
+    (done.path / "staged.txt").write_text("staged\n")
+    done.git("add", "staged.txt")
+    before = content(done)
+    tip = done.git("rev-parse", BRANCH)
+    assert done.orc("finish", CHANGE, f"--{how}").code == 0
+    ran = done.orc("undo", CHANGE)
+    assert ran.code == 0, ran.err
+    after = content(done)
+    changed = {name for name in after.keys() | before.keys() if after.get(name) != before.get(name)}
+    assert changed <= {"index", "log HEAD", "log refs/heads/main", "ORIG_HEAD"}
+    assert done.git("status", "--porcelain").splitlines()[0] == "A  staged.txt"
+    assert done.git("rev-parse", BRANCH) == tip
+    assert done.orc("undo", CHANGE).code == 2
+    assert done.orc("finish", CHANGE, f"--{how}").code == 0
+
+
+Built = Callable[[Scratch], object]
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda s: s.git("commit", "-q", "--allow-empty", "-m", "Next"), "moved on"),
+        (lambda s: s.git("update-ref", "refs/remotes/origin/main", "main"), "git revert"),
+        (lambda s: (s.path / "one.txt").write_text("edited\n"), "one.txt"),
+    ],
+    ids=["committed", "pushed", "edited"],
+)
+def test_undo_of_what_was_built_on_is_refused(done: Scratch, build: Built, said: str) -> None:
+    assert done.orc("finish", CHANGE, "--merge").code == 0
+    build(done)
+    before = content(done)
+    ran = done.orc("undo")
+    assert ran.code == 4
+    assert said in ran.err
+    assert content(done) == before
+
+
+@pytest.mark.real_cli("openspec")
+@pytest.mark.parametrize("how", ["merge", "squash", "apply"])
+def test_archive_is_part_of_what_lands(done: Scratch, how: str) -> None:
+    before = content(done)
+    ran = done.orc("finish", CHANGE, f"--{how}", "--archive")
+    assert ran.code == 0, ran.err
+    assert "change archived" in ran.out
+    changes = done.path / "openspec" / "changes"
+    assert not (changes / CHANGE).exists()
+    (archived,) = (changes / "archive").iterdir()
+    assert "- [x] 2.1" in (archived / "tasks.md").read_text()
+    if how != "apply":
+        assert done.git("status", "--porcelain") == "?? orchestrator.toml\n"
+    assert done.orc("undo").code == 0
+    after = content(done)
+    assert {k for k in before if k.startswith("file") and before[k] != after.get(k)} == set()
+
+
+def test_archive_without_its_cli_says_how_to_get_it(done: Scratch) -> None:
+    path = os.environ["PATH"].split(":")
+    without = ":".join(p for p in path if not (Path(p) / "openspec").exists())
+    ran = done.orc("finish", CHANGE, "--merge", "--archive", env={"PATH": without})
+    assert ran.code == 2
+    assert "npm install" in ran.err
+
+
+def test_gc_removes_only_what_was_delivered_long_ago(done: Scratch) -> None:
+    assert "removed 0 pins" in done.orc("gc").out
+    done.configure(retention="1s")
+    assert json.loads(done.orc("gc", "--json").out)["refs"] == []
+    assert done.orc("finish", CHANGE, "--merge").code == 0
+    subprocess.run(["sleep", "2.1"], check=True)
+    found = json.loads(done.orc("gc", "--dry-run", "--json").out)
+    assert len(done.attempts()) == 3
+    assert len([ref for ref in found["refs"] if "/attempts/" in ref]) == 2
+    ran = done.orc("gc")
+    assert ran.code == 0, ran.err
+    assert done.attempts() == []
+    assert done.orc("status").code == 0
