@@ -14,6 +14,8 @@ Patience = NewType("Patience", float)
 
 FINISHES = ("keep", "merge", "squash", "apply")
 """What may happen to an item's branch at the end of its run."""
+MODES = ("clone", "worktree")
+"""Kinds of workspaces."""
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -96,23 +98,20 @@ class Execution:
     retention: Seconds = Seconds(14 * 86400.0)
 
 
-def _only_clones(_: object, __: object, mode: str) -> None:
-    if mode != "clone":
-        raise ValueError(f"{mode!r} is not there yet: workers get a clone, your checkout is safe")
-
-
 @attrs.frozen(kw_only=True)
 class WorkspaceSettings:
     """The tree a worker works in.
 
     Attributes:
-      mode: only "clone" so far.
+      mode: "clone"; "worktree", which shares the repository; or "in-place", the checkout itself.
+      carry: whether all uncommitted changes come along, not only those of the spec.
       setup: shell commands run once in a fresh workspace; None: what the project declares.
       env: names or patterns of variables the worker gets although the deny-list withholds them.
       wrap: words that go before the argv of set-up, worker and verification.
     """
 
-    mode: str = attrs.field(default="clone", validator=_only_clones)
+    mode: str = attrs.field(default="clone", validator=attrs.validators.in_(MODES))
+    carry: bool = False
     setup: tuple[str, ...] | None = None
     env: tuple[str, ...] = ()
     wrap: tuple[str, ...] = ()

@@ -12,8 +12,9 @@ import attrs
 
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.workspace import KINDS
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.agent import choose_agent
 from orchestrator.run.build import choose_build
@@ -54,6 +55,8 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
     start = Path(arguments.directory)
     try:
         repo = Repository.open(start)
+        config_file = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
+        repo = repo.working(_mode(config_file))
         repo.require_workable()
     except OrchestratorError as error:
         return [Finding(level="fail", about="git", text=error.message, fix=error.fix)]
@@ -61,7 +64,8 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
         Finding(level="ok", about="git", text=f"{repo.checkout} at {repo.head[:9]}"),
         _identity(repo),
     ]
-    config_file = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
+    if boundary := KINDS[repo.mode].boundary:
+        findings.append(Finding(level="warn", about="workspace", text=boundary))
     checks: list[tuple[str, Callable[[], str]]] = [
         ("configuration", lambda: _configuration(repo, start, config_file)),
         ("spec", lambda: _spec(repo, start)),
@@ -74,6 +78,13 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
         except OrchestratorError as error:
             findings.append(Finding(level="fail", about=about, text=error.message, fix=error.fix))
     return [*findings, _containment(), *_environment(repo)]
+
+
+def _mode(config_file: Path) -> str:
+    try:
+        return load_config(config_file, environ=os.environ).workspace.mode
+    except ConfigError:
+        return "clone"  # what is wrong is said of the configuration itself
 
 
 def _containment() -> Finding:

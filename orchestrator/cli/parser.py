@@ -123,6 +123,9 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--wait", metavar="TIME", help="for a limit to end (default 6h; 0: never)")
     run.add_argument("--setup", action="append", metavar="CMD", help="may be given several times")
     run.add_argument("--verify", action="append", metavar="CMD", help="may be given several times")
+    run.add_argument(
+        "--carry", action="store_true", default=None, help="take all uncommitted changes along"
+    )
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
     run.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
     run.add_argument("--dry-run", action="store_true", help="say what would be done")

@@ -189,7 +189,7 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
             "verify": arguments.verify,
             "finish": arguments.finish,
         },
-        "workspace": {"setup": arguments.setup},
+        "workspace": {"setup": arguments.setup, "carry": arguments.carry},
     }
 
 
@@ -216,4 +216,4 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
         print(f"  {story.id} {story.title} ({len(story.tasks)} tasks)")
     print(f"setup   {', '.join(plan.build.setup) or 'nothing'}")
     print(f"verify  {', '.join(plan.build.commands) or 'nothing: unverified'}")
-    print(f"carried {len(plan.target.carried)} spec files; nothing was changed")
+    print(f"carried {len(plan.target.carried)} files; nothing was changed")

@@ -98,6 +98,8 @@ def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> No
             continued=opened.continued,
         )
     )
+    if opened.workspace.kind.boundary:
+        orchestrator.publish(Warned(message=opened.workspace.kind.boundary))
     if plan.target.note is not None:
         orchestrator.publish(Warned(message=plan.target.note))
     build = plan.build

@@ -75,7 +75,9 @@ def surroundings(
         directory.mkdir(exist_ok=True, mode=0o700)
     host = GuardedHost(
         guardians=guardians,
-        writable=writable_paths(Path.home(), place.path, (temporary, python)),
+        writable=writable_paths(
+            Path.home(), place.path, (temporary, python, *place.kind.writable(repo, place))
+        ),
         lock=worker_lock(place),
         wrap=config.workspace.wrap,
     )

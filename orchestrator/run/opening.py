@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from orchestrator.adapters.git import objects, refs, snapshot, workspace
+from orchestrator.adapters.git.carry import carried_tree
 from orchestrator.adapters.git.delivery import checked_out_at
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import BranchTakenError, BusyError, ConflictError
@@ -131,6 +132,9 @@ def open_run(
         for attempt in history:
             if attempt.state is AttemptState.STARTED:
                 settle_attempt(repo, attempt, place, tip, now)
+        if place.kind.mode != repo.mode:
+            workspace.remove(repo, place)
+            place = workspace.create(repo, item, tip)
         if not continued:
             # What an earlier run moved aside has been there for a whole run by now.
             snapshot.clear_trash(place)
@@ -154,11 +158,12 @@ def _start_run(
 ) -> RunRecord:
     """Begin at today's HEAD with today's spec; an open run keeps its id, and so its counters."""
     base = repo.head
-    tree = objects.write_files_tree(repo.git, objects.tree_of(repo.git, base), spec.carried)
+    tree = carried_tree(repo, base, spec.carried)
     if last is not None and last.base == base and last.seen == tree:
         start = last.start
     elif spec.carried:
-        message = f"{item}: carry the uncommitted spec\n\nOrchestrator-Item: {item}\n"
+        what = "spec" if _is_spec_only(spec) else "changes"
+        message = f"{item}: carry the uncommitted {what}\n\nOrchestrator-Item: {item}\n"
         start = objects.commit(repo.git, tree, [base], message, identity=repo.identity(), when=now)
     else:
         start = base
@@ -185,6 +190,11 @@ def _start_run(
     return run
 
 
+def _is_spec_only(spec: Spec) -> bool:
+    own = os.fsencode(spec.directory)
+    return all(path == own or path.startswith(own + b"/") for path in spec.carried)
+
+
 def _carry_edits(
     repo: Repository, run: RunRecord, tip: str, spec: Spec, now: int
 ) -> tuple[RunRecord, str]:
@@ -193,7 +203,7 @@ def _carry_edits(
     Raises:
       ConflictError: when the branch changed the same lines; nothing is changed then.
     """
-    mine = objects.write_files_tree(repo.git, objects.tree_of(repo.git, repo.head), spec.carried)
+    mine = carried_tree(repo, repo.head, spec.carried)
     own = os.fsencode(spec.directory)
     changes = [
         change

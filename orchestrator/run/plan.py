@@ -65,7 +65,6 @@ def make_plan(options: RunOptions) -> Plan:
       UsageError: (and its kinds) for whatever would stop the run later.
     """
     repo = Repository.open(options.directory, deadline=options.patience)
-    repo.require_workable()
     if unfinished_landing(repo):
         raise RepositoryError(
             "a `finish --merge` was interrupted while it changed this checkout",
@@ -78,8 +77,9 @@ def make_plan(options: RunOptions) -> Plan:
         overrides=options.overrides,
         required=options.config_file is not None,
     )
-    repo = repo.within(config.execution.command_timeout)
-    target = find_target(repo, options.directory, options.wanted)
+    repo = repo.within(config.execution.command_timeout).working(config.workspace.mode)
+    repo.require_workable()
+    target = find_target(repo, options.directory, options.wanted, carry=config.workspace.carry)
     _require_known(target.change, options.selection)
     agent = choose_agent(config, os.environ)
     build = choose_build(config, target.source.root, repo.checkout)

@@ -63,8 +63,13 @@ class Wanted:
     until: str = ""
 
 
-def find_target(repo: Repository, start: Path, wanted: Wanted) -> Target:
+def find_target(
+    repo: Repository, start: Path, wanted: Wanted, *, carry: bool = False
+) -> Target:
     """Find the change to work on.
+
+    Args:
+      carry: whether all uncommitted changes come along, not only the change's own.
 
     Raises:
       SpecError: when the name is unknown, or several changes are open and none is named, or
@@ -78,7 +83,7 @@ def find_target(repo: Repository, start: Path, wanted: Wanted) -> Target:
         change_id = source.id
     change = source.require_work(change_id)
     below = os.path.relpath(source.root, repo.checkout)
-    carried, left = _split_changes(repo, change)
+    carried, left = _split_changes(repo, change, carry=carry)
     if change.path is not None and not carried and not repo.is_tracked(change.path):
         raise SpecError(
             f"git ignores {change.id}: no workspace can get it",
@@ -98,9 +103,9 @@ def find_target(repo: Repository, start: Path, wanted: Wanted) -> Target:
 
 
 def _split_changes(
-    repo: Repository, change: Change
+    repo: Repository, change: Change, *, carry: bool
 ) -> tuple[dict[bytes, Path | None], tuple[str, ...]]:
-    """Part the uncommitted paths into the change's own and the rest."""
+    """Part the uncommitted paths into what comes along and the rest."""
     own = None
     if change.path is not None:
         own = os.fsencode(os.path.relpath(change.path, repo.checkout))
@@ -109,7 +114,9 @@ def _split_changes(
     left = []
     for path in repo.changes():
         full = os.path.join(checkout, path)
-        if own is not None and (path == own or path.startswith(own + b"/")):
+        belongs = own is not None and (path == own or path.startswith(own + b"/"))
+        nested = path.endswith(b"/")  # a git repository inside the checkout
+        if (belongs or carry) and not nested:
             carried[path] = Path(os.fsdecode(full)) if os.path.lexists(full) else None
         else:
             left.append(os.fsdecode(path))

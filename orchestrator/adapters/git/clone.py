@@ -30,6 +30,7 @@ class Clone:
 
     detached: bool = False
     mode: str = "clone"
+    boundary: str = ""
 
     def path(self, repo: Repository, item: str) -> Path:
         """See `Kind.path`."""

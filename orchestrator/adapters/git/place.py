@@ -46,10 +46,13 @@ class Kind(Protocol):
 
     Attributes:
       mode: its name in the configuration.
+      boundary: what a person should know of what workers can reach; nothing for a clone.
     """
 
     @property
     def mode(self) -> str: ...
+    @property
+    def boundary(self) -> str: ...
 
     def path(self, repo: Repository, item: str) -> Path:
         """Return where the work tree is or would be."""

@@ -123,8 +123,15 @@ class Repository:
         )
 
     def working(self, mode: str) -> Repository:
-        """Return the same repository with workspaces of this kind."""
-        return attrs.evolve(self, mode=mode)
+        """Return the same repository with workspaces of this kind.
+
+        Unless they are clones, the operator's own filters are in force in his checkout: its files
+        could not be told from changed ones without them, nor written.
+        """
+        here = self.checkout_git
+        if mode != "clone":
+            here = self.operator_git()._replace(git_dir=here.git_dir, work_tree=here.work_tree)
+        return attrs.evolve(self, mode=mode, checkout_git=here)
 
     @property
     def state_dir(self) -> Path:
@@ -184,6 +191,13 @@ class Repository:
         """Tell whether git tracks a file, or a file below a directory, of the checkout."""
         name = os.path.relpath(path, self.checkout)
         return bool(self.checkout_git.run("ls-files", "-z", "--", name).stdout)
+
+    def operator_git(self) -> Git:
+        """Return git on ``common_dir`` with the operator's own filters and credentials in force."""
+        git = self.git._replace(as_operator=True, extra_config=self.operator.tree_settings())
+        return without_drivers(
+            git, (driver for driver in self.operator.drivers() if driver[0] != "filter")
+        )
 
     def raw_git(self) -> Git:
         """Return git on the same objects that keeps bytes as they are: no attribute applies."""

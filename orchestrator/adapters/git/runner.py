@@ -12,43 +12,47 @@ from typing import NamedTuple
 from orchestrator.adapters.process import DEADLINE, Completed, run
 from orchestrator.errors import ProcessError
 
+from .discover import operator_environment
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
-_CONFIG = {
+_QUIET_CONFIG = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
-    "core.attributesFile": "/dev/null",
     "core.pager": "cat",
     "core.editor": "false",
     "sequence.editor": "false",
-    "core.sshCommand": "false",
-    "core.askPass": "",
     "core.alternateRefsCommand": "",
     "core.untrackedCache": "false",
     "core.splitIndex": "false",
     "index.sparse": "false",
     "core.fsync": "committed,reference",
-    "credential.helper": "",
     "commit.gpgSign": "false",
     "tag.gpgSign": "false",
     "log.showSignature": "false",
-    "gpg.program": "false",
-    "gpg.ssh.program": "false",
     "diff.external": "",
     "diff.ignoreSubmodules": "all",
     "submodule.recurse": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
-    "protocol.allow": "never",
-    "safe.bareRepository": "explicit",
     "color.ui": "false",
     "i18n.commitEncoding": "utf-8",
 }
 
-_ENVIRONMENT = {
+_CONFIG = {
+    **_QUIET_CONFIG,
+    "core.attributesFile": "/dev/null",
+    "core.sshCommand": "false",
+    "core.askPass": "",
+    "credential.helper": "",
+    "gpg.program": "false",
+    "gpg.ssh.program": "false",
+    "protocol.allow": "never",
+    "safe.bareRepository": "explicit",
+}
+
+_QUIET = {
     "LC_ALL": "C",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "/bin/false",
     "SSH_ASKPASS": "/bin/false",
@@ -56,10 +60,16 @@ _ENVIRONMENT = {
     "GCM_INTERACTIVE": "never",
     "GIT_EDITOR": "false",
     "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_LAZY_FETCH": "1",
     # What the reflog names; commits get the operator's identity explicitly.
     "GIT_COMMITTER_NAME": "Orchestrator",
     "GIT_COMMITTER_EMAIL": "orchestrator@localhost",
+}
+
+_ENVIRONMENT = {
+    **_QUIET,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_NO_LAZY_FETCH": "1",
 }
 
 _DRIVERS = {
@@ -82,6 +92,9 @@ def git_error(argv: Sequence[str], done: Completed) -> ProcessError:
 class Git(NamedTuple):
     """Runs git on one repository with nothing of its configuration executed.
 
+    The exception is a git for the operator's own work tree, or one that shares his repository:
+    there his filters and credentials are in force as when he uses git himself, but still no hook.
+
     Attributes:
       git_dir: absolute git directory.
       work_tree: absolute work tree, or None for commands that need none.
@@ -89,6 +102,7 @@ class Git(NamedTuple):
       extra_config: configuration in force for every command, after the hardening.
       extra_env: environment in force for every command.
       deadline: seconds that one command may take.
+      as_operator: whether the operator's own configuration and environment are in force.
     """
 
     git_dir: Path
@@ -97,6 +111,7 @@ class Git(NamedTuple):
     extra_config: Mapping[str, str] = _NONE
     extra_env: Mapping[str, str] = _NONE
     deadline: float = DEADLINE
+    as_operator: bool = False
 
     def run(
         self,
@@ -148,15 +163,19 @@ class Git(NamedTuple):
         return self._replace(work_tree=work_tree, extra_env=env)
 
     def _environment(self) -> dict[str, str]:
-        environment = dict(_ENVIRONMENT)
-        environment["PATH"] = os.environ.get("PATH", os.defpath)
-        environment["HOME"] = str(self.git_dir)
-        if "TMPDIR" in os.environ:
-            environment["TMPDIR"] = os.environ["TMPDIR"]
-        config = {**_CONFIG, **self.extra_config}
+        if self.as_operator:
+            environment = {**operator_environment(), **_QUIET}
+            config = {**_QUIET_CONFIG, **self.extra_config}
+        else:
+            environment = {**_ENVIRONMENT, "HOME": str(self.git_dir)}
+            for name in ("PATH", "TMPDIR"):
+                if name in os.environ:
+                    environment[name] = os.environ[name]
+            config = {**_CONFIG, **self.extra_config}
         # Through the environment a key may hold anything, "=" and newlines included.
-        environment["GIT_CONFIG_COUNT"] = str(len(config))
-        for number, (key, value) in enumerate(config.items()):
+        first = int(environment.get("GIT_CONFIG_COUNT") or 0)
+        environment["GIT_CONFIG_COUNT"] = str(first + len(config))
+        for number, (key, value) in enumerate(config.items(), first):
             environment[f"GIT_CONFIG_KEY_{number}"] = key
             environment[f"GIT_CONFIG_VALUE_{number}"] = value
         environment.update(self.extra_env)

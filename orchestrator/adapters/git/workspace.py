@@ -14,11 +14,12 @@ from .place import Workspace as Workspace
 from .refs import branch_ref
 from .repository import Repository
 from .snapshot import populate
+from .worktree import Worktree
 
 CEILING_VARIABLE = "GIT_CEILING_DIRECTORIES"
 """Set to the workspace's parent for every worker: without its .git it must find no other."""
 
-KINDS: Mapping[str, Kind] = {kind.mode: kind for kind in (Clone(),)}
+KINDS: Mapping[str, Kind] = {kind.mode: kind for kind in (Clone(), Worktree())}
 _PRIVATE = ".private"
 
 

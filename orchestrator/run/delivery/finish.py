@@ -166,7 +166,8 @@ async def _open(options: FinishOptions) -> tuple[Repository, Config]:
         },
         required=options.config_file is not None,
     )
-    return repo.within(config.execution.command_timeout), config
+    repo = repo.within(config.execution.command_timeout).working(config.workspace.mode)
+    return repo, config
 
 
 @attrs.frozen(kw_only=True)
