@@ -164,7 +164,7 @@ def _check(inner: Any) -> Any:
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-    for kind in (str, int, float):
+    for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, _strictly(kind))
     converter.register_structure_hook_func(
         lambda kind: kind is Seconds, lambda value, _: parse_duration(value)
