@@ -60,7 +60,7 @@ def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
     if not known:
         target.unlink(missing_ok=True)
         git.run("read-tree", tree, index=target)
-    if git.extra_config.get("core.sparsecheckout", "false") != "false":
+    if _is_sparse(git):
         leave_out(git, target, tree)
     git.run("update-index", "-q", "--refresh", index=target, check=False)
 
@@ -79,6 +79,10 @@ def leave_out(git: Git, index: Path, tree: str) -> None:
     for flag, paths in (("--skip-worktree", wanted), ("--no-skip-worktree", there - wanted)):
         if paths:
             git.run("update-index", "-z", flag, "--stdin", index=index, stdin=join_z(paths))
+
+
+def _is_sparse(git: Git) -> bool:
+    return git.extra_config.get("core.sparsecheckout", "false") != "false"
 
 
 def _left_out(git: Git, index: Path) -> set[bytes]:
@@ -135,7 +139,9 @@ def scan(git: Git, index: Path) -> Scan:
 
 def stage(git: Git, index: Path, present: Iterable[bytes], gone: Iterable[bytes]) -> None:
     """Put files of the work tree into an index, and take paths that are no files any more out."""
-    if removed := join_z(gone):
+    present = tuple(present)
+    # What the index has as left out counts as unchanged whatever lies there.
+    if removed := join_z((*gone, *present) if _is_sparse(git) else gone):
         git.run("update-index", "-z", "--force-remove", "--stdin", index=index, stdin=removed)
     if added := join_z(present):
         git.run("update-index", "-z", "--add", "--replace", "--stdin", index=index, stdin=added)
