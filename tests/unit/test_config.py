@@ -64,7 +64,7 @@ def test_unknown_key_is_named_with_the_nearest(
         ("[execution]\nmax_attempts = 0\n", "execution"),
         ("[execution]\nverify = 'pytest'\n", "execution.verify"),
         ("[execution]\nattempt_timeout = 'soon'\n", "execution.attempt_timeout"),
-        ("[workspace]\nmode = 'worktree'\n", "workspace"),
+        ("[workspace]\nmode = 'elsewhere'\n", "workspace"),
         ("[agents.x]\n", "agents.x"),
         ("execution = 3\n", "execution"),
         ("[execution\n", "not valid TOML"),
