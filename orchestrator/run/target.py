@@ -63,9 +63,7 @@ class Wanted:
     until: str = ""
 
 
-def find_target(
-    repo: Repository, start: Path, wanted: Wanted, *, carry: bool = False
-) -> Target:
+def find_target(repo: Repository, start: Path, wanted: Wanted, *, carry: bool = False) -> Target:
     """Find the change to work on.
 
     Args:
