@@ -129,8 +129,12 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
     run.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
     run.add_argument("--dry-run", action="store_true", help="say what would be done")
-    run.add_argument("--no-tui", action="store_true", help="plain lines, the only form so far")
-    run.add_argument("-q", "--quiet", action="store_true", help="only the lines that matter")
+    run.add_argument("--no-tui", action="store_true", help="no live line on a terminal")
+    detail = run.add_mutually_exclusive_group()
+    detail.add_argument("-q", "--quiet", action="store_true", help="only what came of each attempt")
+    detail.add_argument(
+        "-v", "--verbose", action="store_true", help="also what workers do and failed checks print"
+    )
 
 
 def _add(

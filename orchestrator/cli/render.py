@@ -27,10 +27,13 @@ from orchestrator.run.events import (
 from orchestrator.run.facts import event_fields, event_name
 from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
-from orchestrator.text import clock_time, one_line
+from orchestrator.text import clean, clock_time, one_line
 from orchestrator.work.worker import Usage
 
 from .output import VERSION, Quiet, build_line, coloured, duration, shortened, width
+
+_EVIDENCE = 20
+"""Lines of a failed attempt's evidence that are shown when they are asked for."""
 
 
 async def write_slowly(stream: Quiet, text: str) -> None:
@@ -73,21 +76,29 @@ class PlainLines:
     """Prints what a person wants to read, a line per event.
 
     Attributes:
-      verbose: also what the worker says and does between the lines.
+      acts: also what the worker says and does between the lines.
+      starts: also that an attempt starts.
+      evidence: also the end of what a failed attempt's verification printed.
     """
 
     stream: Quiet
-    verbose: bool = True
+    acts: bool = True
+    starts: bool = True
+    evidence: bool = False
     _ended: bool = attrs.field(default=False, init=False)
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
+        await write_slowly(self.stream, self.text(batch))
+
+    def text(self, batch: Sequence[Event]) -> str:
+        """Return the batch's lines, each with its end."""
         lines = []
         for event in batch:
             self._ended = self._ended or isinstance(event, RunEnded)
             if line := self._line(event):
                 lines.append(line + "\n")
-        await write_slowly(self.stream, "".join(lines))
+        return "".join(lines)
 
     def _line(self, event: Event) -> str:
         match event:
@@ -100,6 +111,8 @@ class PlainLines:
             case BaselinePassed(commands=commands, seconds=seconds):
                 return f"    baseline ok  {duration(seconds)}  {', '.join(commands)}"
             case AttemptStarted(position=at, stories=of, title=title, number=number):
+                if not self.starts:
+                    return ""
                 return self._paint(f"{at}/{of} {title}  try {number}", "bold")
             case WorkerActed(kind=kind, text=text):
                 return self._acted(kind, text)
@@ -143,15 +156,18 @@ class PlainLines:
         return " · ".join(one_line(part) for part in parts)
 
     def _acted(self, kind: str, text: str) -> str:
-        if not self.verbose:
+        if not self.acts:
             return ""
         return self._paint("    " + one_line(f"{kind}: {text}", width() - 5), "dim")
 
     def _failed(self, event: AttemptFailed) -> str:
         word = "FAILED" if event.state == "failed" else event.state.upper()
+        shown = [clean(line) for line in event.evidence.splitlines()[-_EVIDENCE:]]
+        below = "".join(f"\n        {line}" for line in shown) if self.evidence else ""
         return (
             f"{_head(event.position, event.stories, event.title)}try {event.number}  "
             f"{_spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {event.reason}"
+            f"{self._paint(below, 'dim')}"
         )
 
     def _paint(self, text: str, colour: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from orchestrator.run.target import Wanted
 from orchestrator.settings import parse_duration
 
 from .deliver import closing_line
+from .live import LiveLines, can_be_live, live_lines
 from .output import Quiet, print_error, print_json
 from .render import JsonLines, PlainLines
 from .sinks import EventsLog, Person
@@ -129,16 +130,42 @@ def _deliver(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> 
 
 
 async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Outcome:
-    shown: Sink = (
-        JsonLines(Quiet(sys.stdout))
-        if arguments.json
-        else Person(
-            PlainLines(Quiet(sys.stderr), verbose=not arguments.quiet),
-            delivering=plan.config.execution.finish != "keep",
-        )
-    )
+    delivering = plan.config.execution.finish != "keep"
+    live: LiveLines | None = None
+    shown: Sink
+    if arguments.json:
+        shown = JsonLines(Quiet(sys.stdout))
+    else:
+        lines = _lines(arguments)
+        if not (arguments.no_tui or arguments.quiet) and can_be_live(sys.stderr):
+            lines.acts = lines.starts = arguments.verbose
+            live = live_lines(lines, sys.stderr)
+        shown = Person(live or lines, delivering=delivering)
     sinks = {"person": shown, "log": EventsLog(plan.repo.state_dir)}
-    return await run_change(plan, options, sinks=sinks, signals=True, on_force=_die)
+    drive = partial(run_change, plan, options, sinks=sinks, signals=True, on_force=_die)
+    return await drive() if live is None else await _beside(live.run, drive)
+
+
+def _lines(arguments: argparse.Namespace) -> PlainLines:
+    loud = not arguments.quiet
+    return PlainLines(Quiet(sys.stderr), acts=loud, starts=loud, evidence=arguments.verbose)
+
+
+async def _beside(
+    display: Callable[[], Awaitable[None]], drive: Callable[[], Awaitable[Outcome]]
+) -> Outcome:
+    """Return what ``drive`` returns, with the display running for as long as that takes."""
+    outcome: Outcome | OrchestratorError
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(display)
+        try:
+            outcome = await drive()
+        except OrchestratorError as error:
+            outcome = error
+        nursery.cancel_scope.cancel()
+    if isinstance(outcome, OrchestratorError):
+        raise outcome
+    return outcome
 
 
 def _every_open(options: RunOptions) -> tuple[Wanted, ...]:

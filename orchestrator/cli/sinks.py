@@ -9,12 +9,13 @@ from pathlib import Path
 
 import trio
 
+from orchestrator.bridge import EventSink
 from orchestrator.messages import Event, Fact
 from orchestrator.run.events import RunEnded, RunStarted
 from orchestrator.run.paths import events_log
 
 from .output import Quiet
-from .render import PlainLines, documents, summary, write_slowly
+from .render import documents, summary, write_slowly
 
 _LOG_ROOM = 16 << 20
 """Bytes of a run's log after which only facts are written."""
@@ -23,7 +24,7 @@ _LOG_ROOM = 16 << 20
 class Person:
     """Lines on stderr while it runs, the closing line on stdout."""
 
-    def __init__(self, lines: PlainLines, *, delivering: bool) -> None:
+    def __init__(self, lines: EventSink, *, delivering: bool) -> None:
         self._lines = lines
         self._delivering = delivering
         self._result = Quiet(sys.stdout)
