@@ -123,6 +123,9 @@ class AgentSettings:
 
     kind: str = attrs.field(validator=attrs.validators.in_(("claude", "command")))
     model: str | None = None
+    credential: str = attrs.field(
+        default="auto", validator=attrs.validators.in_(("auto", "login", "key"))
+    )
     max_cost: float | None = _limit()
     max_tokens: int | None = _limit()
     max_turns: int | None = _limit()

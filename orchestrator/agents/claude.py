@@ -92,7 +92,7 @@ class ClaudeWorker:
         next_usage = 0.0
         argv, env = self.arguments(task), self.environment(task)
         async with host.run(argv, cwd=task.cwd, env=env) as process:
-            drive = Drive(process, log, self.patience)
+            drive = Drive(process, log, self.patience, task.redact)
 
             def say_soon(data: bytes) -> None:
                 try:

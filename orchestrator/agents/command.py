@@ -58,7 +58,7 @@ class CommandWorker:
 
         env = {**task.environment(), **self.env}
         async with host.run(argv, cwd=task.cwd, env=env) as process:
-            drive = Drive(process, log, self.patience)
+            drive = Drive(process, log, self.patience, task.redact)
 
             async def feed() -> None:
                 if not as_file:

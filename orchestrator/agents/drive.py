@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import attrs
 import trio
@@ -54,6 +54,7 @@ class Drive:
     process: WorkerProcess
     log: Callable[[bytes], None]
     patience: Patience
+    redact: Callable[[bytes], bytes]
     _finished: trio.Event = attrs.field(factory=trio.Event, init=False)
     _mouth: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     _interrupted: bool = attrs.field(default=False, init=False)
@@ -99,13 +100,11 @@ class Drive:
         code = 0
 
         async def hear() -> None:
-            async for line in iter_lines(self.process.stdout, MAX_LINE):
-                self._log_line(line)
+            async for line in self._lines(self.process.stdout):
                 read(line)
 
         async def hear_complaints() -> None:
-            async for line in iter_lines(self.process.stderr, MAX_LINE):
-                self._log_line(line)
+            async for line in self._lines(self.process.stderr):
                 if isinstance(line, bytes):
                     complaints.add(line.decode(errors="replace"))
 
@@ -154,10 +153,18 @@ class Drive:
         self._killed = True
         self.process.kill()
 
-    def _log_line(self, line: bytes | OversizedLine) -> None:
-        if isinstance(line, OversizedLine):
-            line = f"[a line of {line.size} bytes was dropped]".encode()
-        self.log(line.rstrip(b"\r\n") + b"\n")
+    async def _lines(
+        self, stream: trio.abc.ReceiveStream
+    ) -> AsyncGenerator[bytes | OversizedLine, None]:
+        """Yield the lines of an output without secrets, each after it is in the log."""
+        async for line in iter_lines(stream, MAX_LINE):
+            if isinstance(line, OversizedLine):
+                self.log(f"[a line of {line.size} bytes was dropped]\n".encode())
+                yield line
+            else:
+                line = self.redact(line)
+                self.log(line.rstrip(b"\r\n") + b"\n")
+                yield line
 
 
 async def _while_open(listen: Callable[[], Awaitable[None]]) -> None:
@@ -176,7 +183,7 @@ async def write_prompt(task: WorkerTask) -> bytes:
 
 async def collect_result(task: WorkerTask, emit: Callable[[WorkerEvent], None]) -> ResultFile:
     """Read the result file; call it only when nothing is alive that could still write it."""
-    file = await trio.to_thread.run_sync(read_result, task.result_file)
+    file = await trio.to_thread.run_sync(read_result, task.result_file, task.redact)
     if file.problem:
         emit(Message(text=f"The result file is ignored: {file.problem}."))
     return file

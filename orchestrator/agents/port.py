@@ -33,6 +33,7 @@ class WorkerTask:
       max_turns: limit on model turns, or None.
       max_cost: limit in US dollars, or None.
       resume: session of an earlier attempt to carry on, or None.
+      redact: takes secrets out of a line; everything the process prints goes through it first.
     """
 
     item: str
@@ -47,6 +48,7 @@ class WorkerTask:
     max_turns: int | None = None
     max_cost: float | None = None
     resume: str | None = None
+    redact: Callable[[bytes], bytes] = bytes
 
     @property
     def result_file(self) -> Path:

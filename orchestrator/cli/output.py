@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.redact import redactor
 from orchestrator.text import one_line
 
 VERSION = 1
@@ -64,14 +65,16 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_error(error: OrchestratorError, *, as_json: bool) -> None:
     """Tell what happened, where, and what to do; one document on stdout under ``--json``."""
+    redact = redactor(os.environ).text
+    told = {key: value and redact(value) for key, value in error.document().items()}
     if as_json:
-        print_json(error.document())
+        print_json(told)
         return
-    lines = [coloured("error: ", "red", sys.stderr) + error.message]
-    if error.where:
-        lines.append(f"  where: {error.where}")
-    if error.fix:
-        lines.append(f"  fix:   {error.fix}")
+    lines = [coloured("error: ", "red", sys.stderr) + str(told["message"])]
+    if told["where"]:
+        lines.append(f"  where: {told['where']}")
+    if told["fix"]:
+        lines.append(f"  fix:   {told['fix']}")
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -14,7 +14,7 @@ from orchestrator.agents.port import Worker
 from orchestrator.errors import AgentUnavailableError, ConfigError
 from orchestrator.settings import AgentSettings, Config
 
-from .environment import CREDENTIALS
+from .credential import Credential, choose_credential
 
 
 @attrs.frozen(kw_only=True)
@@ -23,8 +23,8 @@ class ChosenAgent:
 
     Attributes:
       name: as the person names it.
-      label: for the first line of `run`: what is in force and which credential pays.
-      credentials: names of the variables only this agent gets.
+      label: for the first line of `run`: who it is, which credential pays, what it may do.
+      credential: what it logs in with, which no other process gets.
       directories: its own configuration, which it writes to besides its workspace, and cannot
         make for itself when it is confined; ``files``: the same.
     """
@@ -33,7 +33,7 @@ class ChosenAgent:
     label: str
     worker: Worker
     settings: AgentSettings
-    credentials: tuple[str, ...]
+    credential: Credential | None = None
     directories: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -75,8 +75,8 @@ def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
 def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> ChosenAgent:
     if settings.kind == "command":
         worker: Worker = CommandWorker(name=name, argv=settings.argv, env=dict(settings.env))
-        return ChosenAgent(name=name, label=name, worker=worker, settings=settings, credentials=())
-    names, pays = _credential(environ)
+        return ChosenAgent(name=name, label=name, worker=worker, settings=settings)
+    credential = choose_credential(settings.credential, environ, settings.env, agent=name)
     home = Path(environ.get("HOME", "/"))
     worker = ClaudeWorker(
         name=name,
@@ -88,22 +88,13 @@ def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> Ch
     tools = ",".join(settings.allowed_tools)
     return ChosenAgent(
         name=name,
-        label=f"{name} ({pays}; {settings.permission_mode}, tools {tools})",
+        label=f"{name}, {credential} ({settings.permission_mode}, tools {tools})",
         worker=worker,
         settings=settings,
-        credentials=names,
+        credential=credential,
         directories=(Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude"),),
         files=(home / ".claude.json",),
     )
-
-
-def _credential(environ: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
-    """Prefer a stored login; else what the environment holds."""
-    home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "/")) / ".claude")
-    if (home / ".credentials.json").is_file():
-        return (), "stored login"
-    present = tuple(name for name in CREDENTIALS["claude"] if environ.get(name))
-    return present, present[0] if present else "no credential found"
 
 
 def _program(settings: AgentSettings, path: str | None) -> str | None:

@@ -11,6 +11,7 @@ import trio
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Event, Fact
+from orchestrator.redact import Redactor
 from orchestrator.text import one_line
 from orchestrator.work.budget import Budget
 from orchestrator.work.loop import EVERYTHING, Selection, TryStory
@@ -76,6 +77,7 @@ class AttemptRunner:
       checker: sets up the workspace and verifies it.
       spec_at: reads the spec below a directory.
       interrupt: once set, the running worker is asked to stop by its own protocol.
+      redact: takes secrets out of everything that the worker says, before it goes anywhere.
     """
 
     caller: Caller
@@ -86,6 +88,7 @@ class AttemptRunner:
     opened: OpenedRun
     settings: LoopSettings
     interrupt: trio.Event
+    redact: Redactor
 
     @property
     def root(self) -> Path:
@@ -139,7 +142,12 @@ class AttemptRunner:
             read_change=self.read_change,
             interrupt=self.interrupt,
         )
-        return await judge.judge(change, step.story, report, tip)
+        judged = await judge.judge(change, step.story, report, tip)
+        return attrs.evolve(
+            judged,
+            reason=self.redact.text(judged.reason),
+            evidence=self.redact.text(judged.evidence),
+        )
 
     async def _work(
         self,
@@ -171,6 +179,7 @@ class AttemptRunner:
             model=self.settings.model,
             max_turns=meter.budget.turns,
             max_cost=meter.budget.cost,
+            redact=self.redact.data,
         )
         host = attrs.evolve(
             self.checker.host,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 import trio
@@ -9,6 +10,7 @@ import trio
 from orchestrator.adapters.git import refs
 from orchestrator.bridge import Sink
 from orchestrator.guardian.client import Guardians
+from orchestrator.redact import redactor
 from orchestrator.runtime import Orchestrator
 from orchestrator.work.budget import Budget
 
@@ -134,7 +136,12 @@ def _runner(
         plan.repo, plan.config, plan.build, guardians, place, opened.run.root, interrupt
     )
     _, worker = surroundings(
-        plan.repo, plan.config, guardians, place, plan.build, credentials=plan.agent.credentials
+        plan.repo,
+        plan.config,
+        guardians,
+        place,
+        plan.build,
+        credentials=plan.agent.credential.given if plan.agent.credential else (),
     )
     execution, settings = plan.config.execution, plan.agent.settings
     return AttemptRunner(
@@ -170,4 +177,5 @@ def _runner(
             wait=execution.wait,
         ),
         interrupt=interrupt,
+        redact=redactor(os.environ, settings.env),
     )

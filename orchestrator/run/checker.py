@@ -14,6 +14,7 @@ from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import ConfigError
 from orchestrator.guardian.client import Guardians
 from orchestrator.project import environment as own
+from orchestrator.redact import Redactor, redactor
 from orchestrator.settings import Check, Config
 
 from .build import Build
@@ -30,6 +31,7 @@ class Checker:
       before: commands that make what set-up needs.
       timeout: seconds a command without a time of its own may take.
       interrupt: once set, the running command's tree is killed and it has failed.
+      redact: takes secrets out of what the commands print.
     """
 
     host: GuardedHost
@@ -39,6 +41,7 @@ class Checker:
     before: tuple[str, ...]
     timeout: float
     interrupt: trio.Event
+    redact: Redactor
 
     @property
     def setup(self) -> tuple[Check, ...]:
@@ -54,6 +57,7 @@ class Checker:
             env=self.env,
             timeout=self.timeout,
             interrupt=self.interrupt,
+            redact=self.redact,
         )
 
 
@@ -86,4 +90,5 @@ def make_checker(
         before=before,
         timeout=config.execution.attempt_timeout,
         interrupt=interrupt,
+        redact=redactor(os.environ),
     )

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-SECRETS = (
-    "*TOKEN", "*_PAT", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*CREDENTIALS*", "*_KEY", "AWS_*",
-    "SSH_AUTH_SOCK",
-)  # fmt: skip
+from orchestrator.redact import SECRETS, matches
+
+from .credential import CREDENTIALS
+
 ALWAYS_WITHHELD = (
     "GIT_*", "BASH_ENV", "ENV", "LD_PRELOAD", "LD_AUDIT", "PYTHONPATH", "PYTHONHOME",
     "PYTHONSTARTUP", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "PERL5OPT", "JAVA_TOOL_OPTIONS",
     "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "CONDA_PREFIX", "ORCHESTRATOR_*", "ORC_*", "OLDPWD",
 )  # fmt: skip
-CREDENTIALS = {"claude": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")}
 
 
 def child_environment(
@@ -35,17 +33,15 @@ def child_environment(
     the user's checkout: a virtual environment there would let broken code in the workspace pass.
 
     Args:
-      allow: names or patterns given all the same.
+      allow: names or patterns given all the same; after a "!", withheld. The last match wins.
       credentials: names of the one credential the chosen agent gets; none for verification.
     """
     kept = {}
     credentials = tuple(credentials)
     for name, value in operator.items():
+        if not (name in credentials or _is_given(name, allow)):
+            continue
         exact = name in allow or name in credentials
-        if not exact and _matches(name, ALWAYS_WITHHELD):
-            continue
-        if not exact and _matches(name, SECRETS) and not _matches(name, allow):
-            continue
         if name == "PWD" or (not exact and _points_into(value, checkout) and name != "PATH"):
             continue
         kept[name] = value
@@ -57,6 +53,17 @@ def child_environment(
         "GIT_TERMINAL_PROMPT": "0",
         "ORCHESTRATOR_WORKSPACE": str(workspace),
     }
+
+
+def _is_given(name: str, rules: Sequence[str]) -> bool:
+    """Apply the deny-list, then ``rules``; what is never given needs a rule with its very name."""
+    never = matches(name, ALWAYS_WITHHELD) or name in CREDENTIALS
+    given = not never and not matches(name, SECRETS)
+    for rule in rules:
+        pattern = rule.removeprefix("!")
+        if matches(name, (pattern,)):
+            given = pattern == rule and (pattern == name or not never)
+    return given
 
 
 def withheld(operator: Mapping[str, str], given: Mapping[str, str]) -> tuple[str, ...]:
@@ -124,7 +131,3 @@ def _points_into(value: str, directory: Path) -> bool:
         for part in value.split(os.pathsep)
         for target in targets
     )
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

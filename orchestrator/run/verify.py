@@ -10,6 +10,7 @@ import trio
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import GuardedProcess
+from orchestrator.redact import Redactor
 from orchestrator.settings import Check
 from orchestrator.text import clean
 from orchestrator.work.records import EVIDENCE_LIMIT, tail
@@ -36,6 +37,7 @@ async def run_checks(
     env: Mapping[str, str],
     timeout: float,
     interrupt: trio.Event,
+    redact: Redactor,
 ) -> tuple[CheckResult, ...]:
     """Run commands in order through the shell; stop at the first that fails.
 
@@ -44,6 +46,7 @@ async def run_checks(
       interrupt: once set, the running command's tree is killed and it has failed.
       timeout: seconds a command without a time of its own may take; then its tree is killed and
         it has failed.
+      redact: takes secrets out of what they print.
 
     Cancellation kills the running command's tree.
     """
@@ -52,6 +55,7 @@ async def run_checks(
         result = await _run_check(
             check, host=host, root=root, env=env, timeout=timeout, interrupt=interrupt
         )
+        result = attrs.evolve(result, output=tail(redact.text(result.output), EVIDENCE_LIMIT))
         results.append(result)
         if not result.passed:
             break
@@ -84,7 +88,7 @@ async def _run_check(
         command=check.run,
         passed=not reason,
         reason=reason,
-        output=tail(clean(output.decode(errors="replace")), EVIDENCE_LIMIT),
+        output=clean(output.decode(errors="replace")),
         seconds=trio.current_time() - started,
     )
 

@@ -82,3 +82,17 @@ def test_control_sequences_do_not_reach_a_terminal() -> None:
     assert clean(nasty) == "abcdef"
     assert one_line("x\ny\t z\r\nw") == "x y z w"
     assert one_line("long " * 100, 10) == "long long…"
+
+
+def test_last_rule_wins_and_an_exclamation_mark_withholds(tmp_path: Path) -> None:
+    operator = {"NPM_TOKEN": "n", "GITHUB_TOKEN": "g", "EDITOR": "vi", "PYTHONPATH": "p"}
+    rules = ("*TOKEN", "!GITHUB_*", "!EDITOR", "PYTHON*")
+    given = make_environment(operator, tmp_path, allow=rules)
+    assert given.keys() & operator.keys() == {"NPM_TOKEN"}
+    assert "PYTHONPATH" in make_environment(operator, tmp_path, allow=("PYTHONPATH",))
+
+
+def test_no_pattern_gives_an_agents_credential_to_others(tmp_path: Path) -> None:
+    operator = {"ANTHROPIC_API_KEY": "k", "OTHER_KEY": "o"}
+    assert "ANTHROPIC_API_KEY" not in make_environment(operator, tmp_path, allow=("*_KEY",))
+    assert "OTHER_KEY" in make_environment(operator, tmp_path, allow=("*_KEY",))
