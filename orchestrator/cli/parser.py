@@ -16,6 +16,9 @@ work           run       drive a change to done
 see            status    what is going on       list   the changes of the spec
                show      one change             logs   the output of an attempt
                diff      what a run changed
+               events    what happened
+steer          stop      end what runs          tell   guide the next attempt
+               pause, resume   hold the next attempt, let it begin
 deliver        finish    keep, merge, squash, apply or discard the result
                undo      take the last delivery back
                recover   list and restore what is pinned
@@ -46,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for group in (_start, _work, _see, _deliver):
+    for group in (_start, _work, _see, _steer, _deliver):
         group(commands)
     return parser
 
@@ -70,10 +73,44 @@ def _see(commands: _Commands) -> None:
     show.add_argument("change")
     show.add_argument("--prompt", metavar="STORY", help="print the prompt of this story")
     logs = _add(commands, "logs", "the output of an attempt, the newest by default")
-    logs.add_argument("attempt", nargs="?")
+    logs.add_argument("attempt", nargs="?", metavar="ATTEMPT|ITEM")
+    _follow(logs)
+    events = _add(commands, "events", "what happened, numbered", json=True)
+    events.add_argument("--since", type=int, metavar="N", help="only what came after number N")
+    _follow(events)
     diff = _add(commands, "diff", "what a run changed")
     diff.add_argument("item")
     diff.add_argument("--stat", action="store_true", help="only the names of the files")
+
+
+def _follow(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+
+
+def _steer(commands: _Commands) -> None:
+    stop = _add(commands, "stop", "stop what runs here: what runs may finish for 10 s")
+    level = stop.add_mutually_exclusive_group()
+    level.add_argument(
+        "--now",
+        dest="level",
+        action="store_const",
+        const="cancel",
+        default="polite",
+        help="cancel it now",
+    )
+    level.add_argument(
+        "--force",
+        dest="level",
+        action="store_const",
+        const="force",
+        help="kill it, also when it is stuck",
+    )
+    _add(commands, "pause", "begin no new attempt")
+    _add(commands, "resume", "begin attempts again")
+    tell = _add(commands, "tell", "say something to the next attempts of an item")
+    tell.add_argument("item")
+    tell.add_argument("text", nargs="+")
+    tell.add_argument("--now", action="store_true", help="interrupt the running attempt for it")
 
 
 def _deliver(commands: _Commands) -> None:

@@ -30,7 +30,8 @@ class Feed:
       subscribe: opens a place in the ring of live events.
       recorded: returns facts after a number, oldest first, some at a time; none: that was all.
       newest: returns the number of the newest fact.
-      entry: returns how an event is told, or None for one that is not.
+      entry: returns how an event is told, or None for one that is not. Of a recorded one only the
+        number counts: it is told as it was recorded.
     """
 
     subscribe: Callable[[], AbstractContextManager[Subscription]]
@@ -65,10 +66,11 @@ class Feed:
             await send(notification("lagged", {"count": event.count}))
             return await self._replay(last, send)
         entry = self.entry(event)
-        if entry is None or (entry.seq is not None and entry.seq <= last):
-            return last
-        await send(_event(entry))
-        return last if entry.seq is None else entry.seq
+        if entry is not None and entry.seq is None:
+            await send(_event(entry))
+        elif entry is not None and entry.seq is not None and entry.seq > last:
+            return await self._replay(last, send)
+        return last
 
     async def _replay(self, last: int, send: Callable[[bytes], Awaitable[None]]) -> int:
         while page := await self.recorded(last):

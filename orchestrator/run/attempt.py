@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -36,9 +36,11 @@ from .build import Build
 from .checker import Checker
 from .commands import RecordFact
 from .events import WorkerActed
+from .guidance import TakeGuidance
 from .judge import Caller, Judge, Judgement
 from .meter import LAST_GRACE, Meter
 from .opening import OpenedRun
+from .steering import Steering
 
 
 @attrs.frozen(kw_only=True)
@@ -76,8 +78,9 @@ class AttemptRunner:
     Attributes:
       checker: sets up the workspace and verifies it.
       spec_at: reads the spec below a directory.
-      interrupt: once set, the running worker is asked to stop by its own protocol.
+      interrupt: once set, what runs is asked to stop by its own protocol.
       redact: takes secrets out of everything that the worker says, before it goes anywhere.
+      steering: what a person does to the running work.
     """
 
     caller: Caller
@@ -89,6 +92,7 @@ class AttemptRunner:
     settings: LoopSettings
     interrupt: trio.Event
     redact: Redactor
+    steering: Steering
 
     @property
     def root(self) -> Path:
@@ -132,17 +136,22 @@ class AttemptRunner:
 
         Cancellation kills the worker's tree and leaves the workspace as it is.
         """
-        report = await self._work(change, step, attempt, learnings, meter)
-        judge = Judge(
-            caller=self.caller,
-            record=self.record,
-            item=self.opened.run.item,
-            workspace=self.opened.workspace,
-            checker=self.checker,
-            read_change=self.read_change,
-            interrupt=self.interrupt,
-        )
-        judged = await judge.judge(change, step.story, report, tip)
+        with self.steering.attempt(self.interrupt) as interrupt:
+            taken = TakeGuidance(item=attempt.item, attempt=attempt.id)
+            guidance = await self.caller.call(taken)
+            checker = attrs.evolve(self.checker, interrupt=interrupt)
+            one = attrs.evolve(self, interrupt=interrupt)
+            report = await one._work(change, step, attempt, learnings, meter, guidance)
+            judge = Judge(
+                caller=self.caller,
+                record=self.record,
+                item=self.opened.run.item,
+                workspace=self.opened.workspace,
+                checker=checker,
+                read_change=self.read_change,
+                interrupt=interrupt,
+            )
+            judged = await judge.judge(change, step.story, report, tip)
         return attrs.evolve(
             judged,
             reason=self.redact.text(judged.reason),
@@ -156,6 +165,7 @@ class AttemptRunner:
         attempt: AttemptRecord,
         learnings: str,
         meter: Meter,
+        guidance: Sequence[str],
     ) -> WorkerReport:
         directory = self.settings.attempts / attempt.id
         temporary = directory / "tmp"
@@ -172,6 +182,7 @@ class AttemptRunner:
                 verify=(*self.settings.build.commands, *([change.until] if change.until else [])),
                 previous=step.previous,
                 learnings=learnings,
+                guidance=guidance,
             ),
             cwd=self.root,
             directory=directory,

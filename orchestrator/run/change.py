@@ -23,6 +23,7 @@ from .host import surroundings
 from .opening import OpenedRun
 from .paths import attempt_logs
 from .plan import Plan, RunOptions
+from .steering import Steering
 from .story_loop import Outcome, StoryLoop
 
 
@@ -48,8 +49,10 @@ async def run_change(
       StoppedError: when it was cancelled.
     """
 
+    steering = Steering()
+
     async def work(orchestrator: Orchestrator) -> Outcome:
-        return await _work(plan, options, orchestrator)
+        return await _work(plan, options, orchestrator, steering)
 
     return await run_engine(
         plan.repo,
@@ -59,28 +62,35 @@ async def run_change(
         sinks=sinks,
         signals=signals,
         on_force=on_force,
+        steering=steering,
     )
 
 
-async def _work(plan: Plan, options: RunOptions, orchestrator: Orchestrator) -> Outcome:
+async def _work(
+    plan: Plan, options: RunOptions, orchestrator: Orchestrator, steering: Steering
+) -> Outcome:
     async with Guardians() as guardians, trio.open_nursery() as nursery:
         interrupt = trio.Event()
-        nursery.start_soon(_interrupt_later, orchestrator.stopping.requested, interrupt)
+        stopping = orchestrator.stopping.requested
+        nursery.start_soon(_interrupt_later, stopping, interrupt, steering)
         spec = plan.target.spec(plan.repo.checkout)
         for directory in plan.agent.directories:
             await trio.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec))
         _tell_start(plan, opened, orchestrator)
-        runner = _runner(plan, options, opened, orchestrator, guardians, interrupt)
-        outcome = await StoryLoop(runner=runner, stopping=orchestrator.stopping.requested).run()
+        runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)
+        outcome = await StoryLoop(runner=runner, stopping=stopping).run()
         nursery.cancel_scope.cancel()
     return outcome
 
 
-async def _interrupt_later(requested: trio.Event, interrupt: trio.Event) -> None:
+async def _interrupt_later(
+    requested: trio.Event, interrupt: trio.Event, steering: Steering
+) -> None:
     await requested.wait()
     await trio.sleep(INTERRUPT_AFTER)
     interrupt.set()
+    steering.interrupt()
 
 
 def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> None:
@@ -130,6 +140,7 @@ def _runner(
     orchestrator: Orchestrator,
     guardians: Guardians,
     interrupt: trio.Event,
+    steering: Steering,
 ) -> AttemptRunner:
     place = opened.workspace
     checker = make_checker(
@@ -178,4 +189,5 @@ def _runner(
         ),
         interrupt=interrupt,
         redact=redactor(os.environ, settings.env),
+        steering=steering,
     )

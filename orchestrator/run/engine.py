@@ -20,9 +20,11 @@ from orchestrator.plugin import Plugin, load_plugins
 from orchestrator.runtime import Orchestrator, open_orchestrator
 from orchestrator.store.store import Store, open_store
 
-from . import handlers
+from . import guidance, handlers
+from .controls import Controls
 from .delivery import handlers as delivering
 from .lock import engine_lock
+from .steering import Steering
 from .threads import GitThreads
 
 T = TypeVar("T")
@@ -52,6 +54,7 @@ async def run_engine(
     sinks: Mapping[str, Sink] = MappingProxyType({}),
     signals: bool = False,
     on_force: Callable[[], None] | None = None,
+    steering: Steering | None = None,
 ) -> T:
     """Own the repository, open an orchestrator with every plugin, and do ``work`` in it.
 
@@ -59,6 +62,7 @@ async def run_engine(
       item: what the work is about; others see it as the one that runs.
       command_timeout: seconds one git command may take; a sequence of them may take 20 times that.
       sinks, signals, on_force: see `open_orchestrator`.
+      steering: what other terminals pause and interrupt.
 
     Raises:
       BusyError: when another engine works on the repository.
@@ -70,17 +74,24 @@ async def run_engine(
         limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
         deadline=command_timeout * _SEQUENCE,
     )
-    plugins: list[Plugin] = [handlers.plugin, delivering.plugin, *load_plugins()]
+    plugins: list[Plugin] = [
+        handlers.plugin,
+        guidance.plugin,
+        delivering.plugin,
+        *load_plugins(),
+    ]
     ended: _Ended[T] = _Ended()
     with ExitStack() as stack:
         lock = engine_lock(repo.state_dir, item)
         await trio.to_thread.run_sync(stack.enter_context, lock)
         await trio.to_thread.run_sync(_recover, repo)
         store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
+        controls = Controls(repo=repo, store=store, item=item, steering=steering or Steering())
         async with open_orchestrator(
             plugins=plugins,
             services={Repository: repo, GitThreads: threads, Store: store},
             sinks=sinks,
+            servers={"control": controls.server},
             grace=INTERRUPT_AFTER + _WIND_UP,
             signals=signals,
             on_force=on_force,

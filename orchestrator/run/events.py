@@ -51,15 +51,34 @@ class BaselinePassed(Fact):
 
 @attrs.frozen(kw_only=True)
 class AttemptStarted(Fact):
-    """A worker is about to run."""
+    """A worker is about to run; ``done`` of the ``stories`` are complete."""
 
     item: str
     story: str
     title: str
     position: int
+    done: int
     stories: int
     number: int
     attempt: str
+
+
+@attrs.frozen(kw_only=True)
+class Paused(Fact):
+    """A person wants no new attempt to begin for now."""
+
+
+@attrs.frozen(kw_only=True)
+class Resumed(Fact):
+    """Attempts may begin again."""
+
+
+@attrs.frozen(kw_only=True)
+class Guided(Fact):
+    """A person told an item something; its next attempts are given it."""
+
+    item: str
+    text: str
 
 
 @attrs.frozen(kw_only=True)
@@ -109,11 +128,16 @@ class LimitReached(Fact):
 
 @attrs.frozen(kw_only=True)
 class StoryVerified(Fact):
-    """A story is done: its checkpoint is on the branch. ``verified`` is False without commands."""
+    """A story is done: its checkpoint is on the branch. ``verified`` is False without commands.
+
+    Attributes:
+      done: how many of the ``stories`` are, with this one.
+    """
 
     story: str
     title: str
     position: int
+    done: int
     stories: int
     number: int
     attempt: str

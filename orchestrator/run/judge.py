@@ -100,7 +100,7 @@ class Judge:
         self, change: Change, story: Story, report: WorkerReport, tip: str
     ) -> Judgement:
         if self.interrupt.is_set() and report.verdict is not Verdict.COMPLETE:
-            return _failed("interrupted by a stop")
+            return _failed("interrupted on request")
         if report.verdict is Verdict.BLOCKED:
             reason = report.reason or "it does not say on what"
             return Judgement(state=AttemptState.BLOCKED, reason=reason)

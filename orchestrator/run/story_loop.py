@@ -141,6 +141,8 @@ class StoryLoop:
                 case TryStory():
                     if (limited := await self._wait(change)) is not None:
                         return limited
+                    if await self.runner.steering.hold(self.stopping):
+                        continue
                     if self.stopping.is_set():
                         outcome = self._outcome(change, "stopped", "stopped on request")
                         return self._tell_end(outcome)
@@ -169,7 +171,7 @@ class StoryLoop:
             advice = f"{again}, after {clock_time(until)} or with a longer {flag}"
             reason = f"{agent}: limit until {clock_time(until)}"
             return self._tell_end(self._outcome(change, "limited", reason, advice))
-        self.runner.caller.publish(
+        await self.runner.record(
             LimitReached(
                 item=self.runner.opened.run.item,
                 agent=agent,
@@ -201,6 +203,7 @@ class StoryLoop:
                 story=story.id,
                 title=story.title,
                 position=step.position,
+                done=_done(change),
                 stories=len(change.stories),
                 number=step.tries,
                 attempt=attempt.id,
@@ -295,6 +298,7 @@ class StoryLoop:
                 story=step.story.id,
                 title=step.story.title,
                 position=step.position,
+                done=_done(change) + 1,
                 stories=len(change.stories),
                 number=step.tries,
                 attempt=attempt.id,
@@ -335,7 +339,7 @@ class StoryLoop:
         return Outcome(
             state=state,
             reason=reason,
-            done=sum(story.is_complete for story in change.stories),
+            done=_done(change),
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
             cost=self._spent()[0].cost,
@@ -356,6 +360,10 @@ class StoryLoop:
             )
         )
         return outcome
+
+
+def _done(change: Change) -> int:
+    return sum(story.is_complete for story in change.stories)
 
 
 def _with(attempt: AttemptRecord, judged: Judgement, seconds: float) -> AttemptRecord:

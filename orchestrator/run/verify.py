@@ -83,7 +83,7 @@ async def _run_check(
                 reason = await _follow(process, output, interrupt, scope)
         if scope.cancelled_caught:
             late = f"took longer than {limit:g} s"
-            reason = "interrupted by a stop" if interrupt.is_set() else late
+            reason = "interrupted on request" if interrupt.is_set() else late
     return CheckResult(
         command=check.run,
         passed=not reason,

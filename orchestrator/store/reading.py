@@ -143,6 +143,22 @@ class Reader:
         )
         return tuple(FactRow(*row)._replace(document=json.loads(row[5])) for row in rows)
 
+    def last_fact(self, item: str, *names: str) -> FactRow | None:
+        """Return the newest fact of an item that has one of these names."""
+        marks = ", ".join("?" * len(names))
+        rows = self._rows(
+            "SELECT seq, at, item, run, name, document FROM facts "
+            f"WHERE item = ? AND name IN ({marks}) ORDER BY seq DESC LIMIT 1",
+            item,
+            *names,
+        )
+        found = [FactRow(*row)._replace(document=json.loads(row[5])) for row in rows]
+        return found[0] if found else None
+
+    def last_seq(self) -> int:
+        """Return the number of the newest fact, 0 when there is none."""
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM facts")[0][0])
+
     def timers(self) -> tuple[TimerRow, ...]:
         """Return what is waited for, soonest first."""
         rows = self._rows("SELECT name, until, reason FROM timers ORDER BY until")

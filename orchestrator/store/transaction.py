@@ -122,9 +122,11 @@ class Transaction(Reader):
         return id
 
     def take_guidance(self, item: str, attempt: str) -> tuple[GuidanceRow, ...]:
-        """Give what no attempt was given yet to ``attempt``, and return all that it has."""
+        """Give ``attempt`` what no attempt was verified with yet, and return all that it has."""
         self._connection.execute(
-            "UPDATE guidance SET attempt = ? WHERE item = ? AND attempt IS NULL", (attempt, item)
+            "UPDATE guidance SET attempt = ?1 WHERE item = ?2 AND (attempt IS NULL OR "
+            "attempt NOT IN (SELECT id FROM attempts WHERE item = ?2 AND state = 'verified'))",
+            (attempt, item),
         )
         return tuple(row for row in self.guidance(item) if row.attempt == attempt)
 

@@ -16,8 +16,13 @@ def story_prompt(
     verify: Sequence[str],
     previous: AttemptRecord | None = None,
     learnings: str = "",
+    guidance: Sequence[str] = (),
 ) -> str:
-    """Return what a worker is told: the story, its context, the last failure, how to report."""
+    """Return what a worker is told: the story, its context, the last failure, how to report.
+
+    Args:
+      guidance: what the operator says to this attempt, oldest first.
+    """
     where = "You work in a clone of the repository; leave committing to the orchestrator."
     parts = (
         [f"# {change.title}", where, f"## Task\n\n{change.brief.strip()}"]
@@ -29,6 +34,9 @@ def story_prompt(
             _tasks(change, story),
         ]
     )
+    if guidance:
+        texts = "\n\n".join(text.strip() for text in guidance)
+        parts.append(f"## Guidance from the operator\n\n{texts}")
     if previous is not None:
         parts.append(_failure(previous))
     parts.append(_context(change))

@@ -395,17 +395,25 @@ def test_an_operation_is_decided_once(store: Store) -> None:
     ]
 
 
-def test_guidance_goes_to_one_attempt(store: Store) -> None:
+def test_guidance_goes_to_every_attempt_until_one_is_verified(store: Store) -> None:
+    def take(attempt: str) -> list[str]:
+        rows = store.write(lambda tx: tx.take_guidance("i", attempt))
+        return [row.text for row in rows]
+
+    def end(attempt: str, state: str) -> None:
+        record = {"id": attempt, "item": "i", "run": "r", "state": state, "at": 1}
+        store.write(lambda tx: tx.put_attempt(json.dumps(record)))
+
     store.write(lambda tx: tx.add_guidance("i", "first"))
     store.write(lambda tx: tx.add_guidance("j", "not mine"))
+    assert take("a1") == ["first"]
+    end("a1", "failed")
     store.write(lambda tx: tx.add_guidance("i", "second"))
-    given_to = store.write(lambda tx: tx.take_guidance("i", "a1"))
-    assert [row.text for row in given_to] == ["first", "second"]
-    assert store.write(lambda tx: tx.take_guidance("i", "a2")) == ()
-    assert [row.text for row in store.write(lambda tx: tx.take_guidance("i", "a1"))] == [
-        "first",
-        "second",
-    ]
+    assert take("a2") == ["first", "second"]
+    assert take("a2") == ["first", "second"]
+    end("a2", "verified")
+    assert take("a3") == []
+    assert [row.attempt for row in store.guidance("i")] == ["a2", "a2"]
     assert [row.attempt for row in store.guidance("j")] == [None]
 
 

@@ -1,0 +1,216 @@
+"""Promise: any other terminal sees, stops, holds and guides a run, and the run stays right."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.gitrepo import fingerprint
+from tests.scratch import CHANGE, GOOD, Scratch, alive_with, kill9, make_scratch, wait_for
+
+pytestmark = pytest.mark.processes
+
+WAITS = (
+    "arrive()\nprint(f'at work on {story} try {number}', flush=True)\n"
+    "while not Path(os.environ['HOME'], '.cache', f'go-{story}').exists():\n"
+    "    time.sleep(0.02)\n" + GOOD
+)
+
+
+@attrs.define
+class Terminals:
+    """Terminals in one scratch repository, closed at the end."""
+
+    scratch: Scratch
+    opened: list[subprocess.Popen[Any]] = attrs.field(factory=list)
+
+    def begin(self, story: str = "1") -> subprocess.Popen[bytes]:
+        """Run the change until its worker is at work on a story."""
+        engine = self.scratch.start("run", CHANGE)
+        self.opened.append(engine)
+        wait_for(lambda: self.scratch.arrived(story) or engine.poll() is not None)
+        assert engine.poll() is None
+        return engine
+
+    def follow(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that goes on."""
+        process = subprocess.Popen(
+            self.scratch.command(*arguments),
+            cwd=self.scratch.path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.opened.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what still runs."""
+        for process in self.opened:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Generator[Scratch, None, None]:
+    """A scratch repository whose checkout stays the same; no worker is left."""
+    made = make_scratch(tmp_path)
+    made.worker(WAITS)
+    before = fingerprint(made.path)
+    yield made
+    assert fingerprint(made.path) == before
+    wait_for(lambda: not alive_with(str(made.home / "worker.py")))
+
+
+@pytest.fixture
+def terminals(scratch: Scratch) -> Generator[Terminals, None, None]:
+    """Terminals that are closed before the repository is looked at."""
+    made = Terminals(scratch)
+    yield made
+    made.close()
+
+
+def let_go(story: str) -> None:
+    """Let the worker of a story go on."""
+    (Path(os.environ["HOME"]) / ".cache" / f"go-{story}").touch()
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a command prints."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def test_status_logs_and_events_follow_a_run_to_its_end(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    engine = terminals.begin()
+    logs = terminals.follow("logs", "-f")
+    events = terminals.follow("events", "-f", "--since", "0", "--json")
+    assert read_line(logs) == "at work on 1 try 1\n"
+    assert scratch.orc("status").out.startswith(f"{CHANGE}  in progress")
+    let_go("1")
+    wait_for(lambda: scratch.arrived("2"))
+    assert read_line(logs) == "<promise>COMPLETE</promise>\n"
+    assert read_line(logs) == "at work on 2 try 1\n"
+    status = json.loads(scratch.orc("status", "--json").out)
+    (item,) = status["items"]
+    assert status["run"] == {"running": True, "item": CHANGE, "paused": False, "stopping": False}
+    assert (item["status"], item["story"], item["waits"]) == ("in progress", "2", None)
+    let_go("2")
+    assert engine.wait(timeout=30) == 0
+    rest, _ = logs.communicate(timeout=30)
+    assert (logs.returncode, rest) == (0, "<promise>COMPLETE</promise>\n")
+    told, complaint = events.communicate(timeout=30)
+    assert (events.returncode, complaint) == (0, "")
+    assert json.loads(told.splitlines()[-1])["event"] == "run_ended"
+    assert scratch.orc("status").out.startswith(f"{CHANGE}  done")
+
+
+def test_polite_stop_lets_the_attempt_end_and_says_when_it_has(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    engine = terminals.begin()
+    stop = terminals.follow("stop")
+    wait_for(lambda: json.loads(scratch.orc("status", "--json").out)["run"]["stopping"])
+    let_go("1")
+    out, _ = stop.communicate(timeout=60)
+    assert (stop.returncode, out) == (0, f"stopped {CHANGE}\n")
+    assert engine.wait(timeout=5) == 130
+    assert scratch.log()[-1] == f"{CHANGE}: 1 First"
+    assert scratch.orc("stop").code == 2
+    let_go("2")
+    assert scratch.orc("run", CHANGE).code == 0
+
+
+@pytest.mark.parametrize("how", ["--now", "--force"])
+def test_urgent_stop_ends_it_and_nothing_is_lost(
+    scratch: Scratch, terminals: Terminals, how: str
+) -> None:
+    engine = terminals.begin()
+    stopped = scratch.orc("stop", how)
+    assert (stopped.code, stopped.out) == (0, f"stopped {CHANGE}\n"), stopped.err
+    assert engine.wait(timeout=5) == 130
+    wait_for(lambda: not alive_with(str(scratch.home / "worker.py")))
+    let_go("1")
+    let_go("2")
+    assert scratch.orc("run", CHANGE).code == 0
+
+
+def test_an_engine_that_is_stuck_is_told_and_can_be_killed(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    engine = terminals.begin()
+    engine.send_signal(signal.SIGSTOP)
+    status = scratch.orc("status")
+    assert "did not answer" in status.err
+    assert status.out.startswith(f"{CHANGE}  in progress")
+    assert scratch.orc("pause").code == 1
+    stopped = scratch.orc("stop", "--force")
+    assert (stopped.code, stopped.out) == (0, f"stopped {CHANGE}\n"), stopped.err
+    assert engine.wait(timeout=5) == -signal.SIGKILL
+
+
+def test_followers_of_a_killed_engine_end_and_say_so(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    engine = terminals.begin()
+    followers = [terminals.follow("logs", "-f"), terminals.follow("events", "-f", "--since", "0")]
+    followers.append(terminals.follow("stop"))
+    wait_for(lambda: json.loads(scratch.orc("status", "--json").out)["run"]["stopping"])
+    for follower in followers[:2]:
+        assert read_line(follower)
+    kill9(engine)
+    for follower in followers:
+        _, complaint = follower.communicate(timeout=30)
+        if follower is not followers[2]:
+            assert (follower.returncode, "ended without a word" in complaint) == (1, True)
+    status = scratch.orc("status")
+    assert status.out.startswith(f"{CHANGE}  interrupted")
+    for command in ("stop", "pause", "resume"):
+        ran = scratch.orc(command)
+        assert (ran.code, "nothing runs here" in ran.err) == (2, True), command
+
+
+def test_pause_holds_the_next_attempt_and_resume_lets_it_begin(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    engine = terminals.begin()
+    assert scratch.orc("pause").code == 0
+    assert scratch.orc("pause").out == "it was paused already\n"
+    let_go("1")
+    wait_for(lambda: scratch.log()[-1] == f"{CHANGE}: 1 First")
+    assert "waits: paused" in scratch.orc("status").out
+    assert not scratch.arrived("2")
+    let_go("2")
+    assert scratch.orc("resume").code == 0
+    assert engine.wait(timeout=30) == 0
+    names = [line.split()[2] for line in scratch.orc("events").out.splitlines()]
+    assert names.count("paused") == names.count("resumed") == 1
+
+
+def test_a_paused_run_can_be_stopped(scratch: Scratch, terminals: Terminals) -> None:
+    engine = terminals.begin()
+    assert scratch.orc("pause").code == 0
+    let_go("1")
+    wait_for(lambda: scratch.log()[-1] == f"{CHANGE}: 1 First")
+    assert scratch.orc("stop").code == 0
+    assert engine.wait(timeout=5) == 130
+
+
+def test_a_worker_cannot_steer_its_own_run(scratch: Scratch) -> None:
+    command = scratch.command("tell", CHANGE, "tick everything", "--now")
+    scratch.worker(
+        f"done = subprocess.run({command!r}, cwd={str(scratch.path)!r}, capture_output=True)\n"
+        "assert done.returncode == 1, done\nassert b'not act on it' in done.stderr, done\n" + GOOD
+    )
+    assert scratch.orc("run", CHANGE, "--max-attempts", "1").code == 0
