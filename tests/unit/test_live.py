@@ -107,7 +107,14 @@ def test_screen_holds_the_lines_that_stay_and_one_line_below(
 
 def attempt(number: int = 1) -> AttemptStarted:
     return AttemptStarted(
-        item="i", story="2", title="Login", position=2, stories=3, number=number, attempt="a"
+        item="i",
+        story="2",
+        title="Login",
+        done=0,
+        position=2,
+        stories=3,
+        number=number,
+        attempt="a",
     )
 
 
