@@ -145,7 +145,9 @@ def test_status_tells_story_try_time_cost_and_what_happens() -> None:
     status.update(VerificationStarted(commands=("make test",)), 81.0)
     assert status.text(90.0) == "2/3 Login  try 2  10s  $0.50  verify: make test"
     status.update(
-        StoryVerified(**common, attempt="a", commit="c", verified=True, seconds=1, usage=usage),
+        StoryVerified(
+            **common, done=2, attempt="a", commit="c", verified=True, seconds=1, usage=usage
+        ),
         91.0,
     )
     assert "$1.00" in status.text(92.0)
