@@ -53,6 +53,16 @@ def clock_time(at: float) -> str:
     return time.strftime("%b %d %H:%M" if same_year else "%Y-%m-%d %H:%M", then)
 
 
+def duration(seconds: float) -> str:
+    """Return seconds as "42s", "3m02s" or "1h05m"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
 class Tail:
     """The last lines of something that may be endless; at least the very last one."""
 

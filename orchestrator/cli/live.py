@@ -23,9 +23,9 @@ from orchestrator.run.events import (
 )
 from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
-from orchestrator.text import clock_time, one_line
+from orchestrator.text import clock_time, duration, one_line
 
-from .output import Quiet, coloured, duration
+from .output import Quiet, coloured
 from .render import PlainLines, write_slowly
 
 FRAME = 0.1

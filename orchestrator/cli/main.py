@@ -29,6 +29,7 @@ _MODULES = {
     "tell": "steer",
     "list": "spec",
     "show": "spec",
+    "report": "report",
     "diff": "deliver",
     "finish": "deliver",
     "recover": "deliver",

@@ -59,8 +59,13 @@ class Quiet:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document on stdout, with the version that all of them share."""
-    sys.stdout.write(json.dumps({"version": VERSION, **document}, ensure_ascii=True) + "\n")
+    sys.stdout.write(json_text(document))
     sys.stdout.flush()
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return one JSON document as a line, with the version that all of them share."""
+    return json.dumps({"version": VERSION, **document}, ensure_ascii=True) + "\n"
 
 
 def print_error(error: OrchestratorError, *, as_json: bool) -> None:
@@ -89,13 +94,3 @@ def shortened(names: Sequence[str], most: int = 3) -> str:
     """Return the first few of some names, and how many more there are."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as "42s", "3m02s" or "1h05m"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

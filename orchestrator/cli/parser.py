@@ -16,7 +16,7 @@ work           run       drive a change to done
 see            status    what is going on       list   the changes of the spec
                show      one change             logs   the output of an attempt
                diff      what a run changed
-               events    what happened
+               events    what happened          report everything of a run
 steer          stop      end what runs          tell   guide the next attempt
                pause, resume   hold the next attempt, let it begin
 deliver        finish    keep, merge, squash, apply or discard the result
@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for group in (_start, _work, _see, _steer, _deliver):
+    for group in (_start, _work, _see, _steer, _after, _deliver):
         group(commands)
     return parser
 
@@ -111,6 +111,14 @@ def _steer(commands: _Commands) -> None:
     tell.add_argument("item")
     tell.add_argument("text", nargs="+")
     tell.add_argument("--now", action="store_true", help="interrupt the running attempt for it")
+
+
+def _after(commands: _Commands) -> None:
+    report = _add(commands, "report", "what happened, in full", json=True)
+    report.add_argument("item", nargs="?", help="all that ever ran when left out")
+    form = report.add_mutually_exclusive_group()
+    form.add_argument("--html", metavar="FILE", help="write one self-contained HTML file")
+    form.add_argument("-o", dest="output", metavar="FILE", help="write to FILE instead of stdout")
 
 
 def _deliver(commands: _Commands) -> None:

@@ -27,10 +27,10 @@ from orchestrator.run.events import (
 from orchestrator.run.facts import event_fields, event_name
 from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
-from orchestrator.text import clean, clock_time, one_line
+from orchestrator.text import clean, clock_time, duration, one_line
 from orchestrator.work.worker import Usage
 
-from .output import VERSION, Quiet, build_line, coloured, duration, shortened, width
+from .output import VERSION, Quiet, build_line, coloured, shortened, width
 
 _EVIDENCE = 20
 """Lines of a failed attempt's evidence that are shown when they are asked for."""

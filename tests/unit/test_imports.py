@@ -13,7 +13,18 @@ import pytest
 import orchestrator
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ("adapters", "agents", "guardian", "project", "store", "control", "run", "cli", "demo")
+LAYERS = (
+    "adapters",
+    "agents",
+    "guardian",
+    "project",
+    "store",
+    "control",
+    "run",
+    "report",
+    "cli",
+    "demo",
+)
 
 PURE = {
     "__future__",
@@ -127,12 +138,19 @@ def test_framework_knows_no_tool(path: Path) -> None:
 @pytest.mark.parametrize("layer", ["adapters", "agents", "guardian", "project", "store", "control"])
 def test_tools_do_not_know_who_uses_them(layer: str) -> None:
     for path in modules_below(f"orchestrator/{layer}"):
-        assert not forbidden(path, "run", "cli", "demo"), path
+        assert not forbidden(path, "run", "report", "cli", "demo"), path
 
 
 def test_run_does_not_know_the_command_line() -> None:
     for path in modules_below("orchestrator/run"):
+        assert not forbidden(path, "report", "cli", "demo"), path
+
+
+def test_reports_are_rendered_from_values_alone() -> None:
+    for path in modules_below("orchestrator/report"):
         assert not forbidden(path, "cli", "demo"), path
+        if path.stem not in {"gather", "notes"}:
+            assert not forbidden(path, "adapters", "agents", "guardian", "store", "run"), path
 
 
 def test_plugins_use_public_names_only() -> None:

@@ -1,0 +1,51 @@
+"""`report`: what happened, as Markdown, as one HTML file, or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.report import html, markdown
+from orchestrator.report.document import document
+from orchestrator.report.gather import gather, known_items
+from orchestrator.run.delivery.items import item_named
+
+from .output import json_text
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Tell what happened to one item, or to all that ever ran here."""
+    repo = Repository.open(Path(arguments.directory))
+    items = [item_named(repo, arguments.item)] if arguments.item else known_items(repo)
+    found = gather(
+        repo, items, now=time.time(), redact=lambda text: text, patches=bool(arguments.html)
+    )
+    if arguments.html:
+        _put(html.render(found), arguments.html)
+    elif arguments.json:
+        _put(json_text(document(found)), arguments.output)
+    else:
+        _put(markdown.render(found), arguments.output)
+    return 0
+
+
+def _put(text: str, file: str | None) -> None:
+    """Write to stdout or to a file, which is whole or stays as it was."""
+    if file in (None, "-"):
+        sys.stdout.write(text)
+        return
+    path = Path(os.path.realpath(file))
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")  # a pipe or a terminal
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What happened: gathered from the records in one place, told as Markdown, HTML and plots."""

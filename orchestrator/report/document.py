@@ -1,0 +1,83 @@
+"""A report as plain values for JSON: the same facts as on paper. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from .model import Attempt, Diff, Item, Report, usage_of, waits_of
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return the document of ``report --json``; times in Unix seconds, cost in US dollars."""
+    return {
+        "product": report.product,
+        "repository": report.repository,
+        "at": report.at,
+        "items": [_item(item, report.at) for item in report.items],
+    }
+
+
+def _item(item: Item, now: float) -> dict[str, Any]:
+    run = item.run
+    return {
+        "id": item.id,
+        "title": run.title,
+        "status": item.status,
+        "reason": run.reason,
+        "change": run.change,
+        "base": run.base,
+        "target": run.target,
+        "branch": item.branch or None,
+        "tip": item.tip or None,
+        "commits": item.commits,
+        "verified": item.checks,
+        "deliveries": item.deliveries,
+        "carried": run.carried,
+        "usage": attrs.asdict(usage_of(item.attempts)),
+        "stories": [
+            {
+                "id": story.id,
+                "title": story.title,
+                "state": story.state,
+                "tasks": story.tasks,
+                "tasks_done": story.done,
+                "attempts": [_attempt(attempt) for attempt in story.attempts],
+            }
+            for story in item.stories
+        ],
+        "runs": [attrs.asdict(run) for run in item.runs],
+        "waits": [attrs.asdict(wait) for wait in waits_of(item, now)],
+        "notes": [attrs.asdict(note) for note in item.notes],
+        "diff": _diff(item.diff),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    record = attempt.record
+    return {
+        "id": record.id,
+        "run": record.run,
+        "number": record.number,
+        "state": record.state.value,
+        "running": attempt.running,
+        "at": record.at,
+        "ended": attempt.ended,
+        "reason": record.reason,
+        "evidence": record.evidence,
+        "usage": attrs.asdict(record.usage),
+        "commit": attempt.commit or None,
+        "diff": _diff(attempt.diff),
+    }
+
+
+def _diff(diff: Diff | None) -> dict[str, Any] | None:
+    if diff is None:
+        return None
+    return {
+        "count": diff.count,
+        "added": diff.added,
+        "removed": diff.removed,
+        "files": [attrs.asdict(file) for file in diff.files],
+    }

@@ -1,0 +1,304 @@
+"""Reads what there is to tell of items from store, git and spec, bounded. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+
+from orchestrator import __version__
+from orchestrator.adapters.git import refs, workspace
+from orchestrator.adapters.git.refs import RefRecord
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.stat import FileStat, commit_stats, patch, stat
+from orchestrator.errors import AdapterError, OrchestratorError, SpecError
+from orchestrator.run import ledger
+from orchestrator.run.lock import running_item
+from orchestrator.run.specs import FORMATS
+from orchestrator.store.reading import FactRow, Reader, open_reader
+from orchestrator.text import one_line, shown
+from orchestrator.work.records import (
+    EVIDENCE_LIMIT,
+    AttemptRecord,
+    AttemptState,
+    RunRecord,
+    RunState,
+    run_from_json,
+    tail,
+)
+from orchestrator.work.spec import Story as SpecStory
+
+from .model import Attempt, Diff, FileChange, Item, Note, Report, Run, Story
+from .notes import notes_of
+
+MOST_ATTEMPTS = 300
+"""The newest attempts of an item are told; what came before them is counted in no total."""
+
+_FILES = 200
+_PATCH = 64 << 10
+_ALL_PATCHES = 4 << 20
+_PATCHABLE = 20_000
+_PAGE = 1000
+
+Redact = Callable[[str], str]
+
+
+def gather(
+    repo: Repository,
+    items: Sequence[str],
+    *,
+    now: float,
+    redact: Redact,
+    patches: bool = False,
+) -> Report:
+    """Return all that is known of these items.
+
+    Args:
+      now: Unix time in seconds.
+      redact: takes secrets out of every text.
+      patches: whether unified diffs are wanted too, as far as they are not too long.
+
+    Raises:
+      StoreError: when there is a store that cannot be read.
+      AdapterError: when git fails.
+    """
+    running = running_item(repo.state_dir)
+    with open_reader(repo.state_dir) as reader:
+        gathered = (
+            _Gathering(repo, item, reader, redact, running == item, patches).item()
+            for item in items
+        )
+        return Report(
+            product=f"orchestrator {__version__}",
+            repository=one_line(repo.checkout.name),
+            at=now,
+            items=tuple(item for item in gathered if item is not None),
+        )
+
+
+def known_items(repo: Repository) -> tuple[str, ...]:
+    """Return every item that ever ran here, in order of their last runs."""
+    found = [run_from_json(ref.body) for ref in refs.read_refs(repo.git, refs.RUNS).values()]
+    return tuple(run.item for run in sorted(filter(None, found), key=lambda run: run.at))
+
+
+@attrs.define(eq=False)
+class _Gathering:
+    """Reads one item."""
+
+    _repo: Repository
+    _item: str
+    _reader: Reader | None
+    _redact: Redact
+    _running: bool
+    _patches: bool
+    _room: int = attrs.field(default=_ALL_PATCHES, init=False)
+
+    def item(self) -> Item | None:
+        run = ledger.read_run(self._repo, self._item)
+        if run is None:
+            return None
+        records = ledger.read_attempts(self._repo, self._item)[-MOST_ATTEMPTS:]
+        facts = self._facts()
+        branch = refs.branch_ref(run.item)
+        found = refs.read_refs(self._repo.git, branch, refs.ATTEMPTS + run.item)
+        found |= refs.read_refs(
+            self._repo.git, *(refs.attempt_ref(record.id) for record in records)
+        )
+        attempts = self._attempts(records, run, found)
+        tip = found[branch].oid if branch in found else ""
+        last = tip or next(
+            (a.commit for a in reversed(attempts) if a.state is AttemptState.VERIFIED), ""
+        )
+        return Item(
+            status=self._status(run),
+            run=self._clean_run(run),
+            checks=_checks(records, found, facts),
+            branch=branch.removeprefix("refs/heads/") if tip else "",
+            tip=tip,
+            commits=self._count(run.base, tip) if tip else 0,
+            diff=self._difference(run.base, last) if last else None,
+            deliveries=self._deliveries(run),
+            runs=self._runs(run, attempts, facts),
+            stories=self._stories(run, attempts, facts),
+            notes=tuple(self._note(note) for note in notes_of(facts)),
+        )
+
+    def _facts(self) -> tuple[FactRow, ...]:
+        facts: list[FactRow] = []
+        while self._reader is not None:
+            since = facts[-1].seq if facts else 0
+            page = self._reader.facts(since, item=self._item, limit=_PAGE)
+            facts += page
+            if len(page) < _PAGE:
+                break
+        return tuple(facts)
+
+    def _status(self, run: RunRecord) -> str:
+        if run.state is RunState.OPEN:
+            return "in progress" if self._running else "interrupted"
+        return str(run.state.value)
+
+    def _clean_run(self, run: RunRecord) -> RunRecord:
+        return attrs.evolve(
+            run,
+            title=self._line(run.title),
+            reason=self._line(run.reason, 400),
+            brief=self._text(run.brief),
+            carried=tuple(self._line(path) for path in run.carried[:_FILES]),
+        )
+
+    def _attempts(
+        self, records: Sequence[AttemptRecord], run: RunRecord, found: Mapping[str, RefRecord]
+    ) -> tuple[Attempt, ...]:
+        commits = {
+            record.id: found[ref].oid
+            for record in records
+            if (ref := refs.attempt_ref(record.id)) in found
+        }
+        stats: Mapping[str, tuple[FileStat, ...]] = {}
+        with suppress(AdapterError):  # too much to count is no reason to tell nothing
+            stats = commit_stats(self._repo.git, tuple(commits.values()))
+        attempts = []
+        for record in records:
+            commit = commits.get(record.id, "")
+            known = commit in stats and record.state is not AttemptState.STARTED
+            started = record.state is AttemptState.STARTED
+            attempts.append(
+                Attempt(
+                    record=self._clean_attempt(record),
+                    ended=record.at + record.seconds if record.seconds and not started else None,
+                    running=started and self._running and record.run == run.id,
+                    commit=commit,
+                    diff=self._diff(stats[commit], f"{commit}^", commit) if known else None,
+                )
+            )
+        return tuple(attempts)
+
+    def _clean_attempt(self, record: AttemptRecord) -> AttemptRecord:
+        return attrs.evolve(
+            record,
+            reason=self._line(record.reason, 400),
+            evidence=self._text(record.evidence),
+            learnings=self._text(record.learnings),
+        )
+
+    def _difference(self, base: str, tip: str) -> Diff | None:
+        try:
+            return self._diff(stat(self._repo.git, base, tip), base, tip)
+        except AdapterError:
+            return None
+
+    def _diff(self, files: Sequence[FileStat], a: str, b: str) -> Diff:
+        added = sum(file.added or 0 for file in files)
+        removed = sum(file.removed or 0 for file in files)
+        text, cut = "", False
+        if self._patches and files:
+            cut = True
+            if added + removed <= _PATCHABLE and self._room > 0:
+                with suppress(AdapterError):
+                    text, cut = patch(self._repo.git, a, b, min(_PATCH, self._room))
+                    self._room -= len(text)
+        return Diff(
+            files=tuple(
+                FileChange(path=self._line(file.path), added=file.added, removed=file.removed)
+                for file in files[:_FILES]
+            ),
+            count=len(files),
+            added=added,
+            removed=removed,
+            patch=self._redact(text),
+            cut=cut,
+        )
+
+    def _count(self, base: str, tip: str) -> int:
+        said = self._repo.git.text("rev-list", "--count", "--end-of-options", f"{base}..{tip}")
+        return int(said)
+
+    def _deliveries(self, run: RunRecord) -> tuple[str, ...]:
+        if run.state is RunState.DELIVERED:
+            return (f"merged into {self._line(run.reason)}",)
+        return ()
+
+    def _runs(
+        self, last: RunRecord, attempts: Sequence[Attempt], facts: Sequence[FactRow]
+    ) -> tuple[Run, ...]:
+        known = {run.id: run for run in self._recorded_runs()} | {last.id: last}
+        ended = {a.record.run: a.ended for a in attempts if a.ended is not None}
+        ended |= {fact.run: float(fact.at) for fact in facts if fact.name == "run_ended"}
+        return tuple(
+            Run(
+                id=run.id,
+                at=run.at,
+                state=self._status(run) if run.id == last.id else run.state.value,
+                reason=self._line(run.reason, 400),
+                ended=ended.get(run.id) if run.state is not RunState.OPEN else None,
+            )
+            for run in sorted(known.values(), key=lambda run: run.at)
+        )
+
+    def _recorded_runs(self) -> Iterable[RunRecord]:
+        rows = self._reader.runs() if self._reader is not None else ()
+        mine = (run_from_json(row.document) for row in rows if row.item == self._item)
+        return filter(None, mine)
+
+    def _stories(
+        self, run: RunRecord, attempts: Sequence[Attempt], facts: Sequence[FactRow]
+    ) -> tuple[Story, ...]:
+        known = {story.id: story for story in self._spec(run)}
+        titles = {
+            str(fact.document["story"]): str(fact.document["title"])
+            for fact in facts
+            if {"story", "title"} <= fact.document.keys()
+        }
+        names = dict.fromkeys([*known, *(attempt.record.story for attempt in attempts)])
+        return tuple(
+            Story(
+                id=name,
+                title=self._line(known[name].title if name in known else titles.get(name, "")),
+                tasks=len(known[name].tasks) if name in known else 0,
+                done=sum(task.done for task in known[name].tasks) if name in known else 0,
+                attempts=tuple(attempt for attempt in attempts if attempt.record.story == name),
+            )
+            for name in names
+        )
+
+    def _spec(self, run: RunRecord) -> tuple[SpecStory, ...]:
+        """Return the stories as they stand in the workspace, or else in the checkout."""
+        places: list[Path] = []
+        with suppress(OrchestratorError):
+            place = workspace.open_existing(self._repo, self._item)
+            if place is not None:
+                places.append(place.path)
+        for top in (*places, self._repo.checkout):
+            for kind in FORMATS:
+                with suppress(SpecError, OSError):
+                    stories = kind.below(top / run.root).read(run.change).stories
+                    return tuple(story for story in stories if story.tasks)
+        return ()
+
+    def _note(self, note: Note) -> Note:
+        return attrs.evolve(note, text=self._line(note.text, 400))
+
+    def _line(self, text: str, limit: int = 200) -> str:
+        return one_line(self._redact(text[: 8 * limit]), limit)
+
+    def _text(self, text: str) -> str:
+        recent = self._redact(text[-4 * EVIDENCE_LIMIT :])
+        return tail(shown(recent, 4 * EVIDENCE_LIMIT), EVIDENCE_LIMIT)
+
+
+def _checks(
+    records: Sequence[AttemptRecord], found: Mapping[str, RefRecord], facts: Sequence[FactRow]
+) -> bool | None:
+    """Return whether verify commands decided about the newest story that is done."""
+    for fact in reversed(facts):
+        if fact.name == "story_verified":
+            return bool(fact.document.get("verified"))
+    for record in reversed(records):
+        ref = found.get(refs.attempt_ref(record.id))
+        if record.state is AttemptState.VERIFIED and ref is not None:
+            return {"yes": True, "no": False}.get(ref.trailers.get("Orchestrator-Verified", ""))
+    return None

@@ -1,0 +1,59 @@
+"""Turns the facts that attempts do not tell already into notes for a person. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.store.reading import FactRow
+from orchestrator.text import clock_time, duration
+
+from .model import Note
+
+MOST_NOTES = 200
+"""The newest notes are told."""
+
+_TOLD_BY_ATTEMPTS = frozenset(
+    ("run_started", "run_ended", "attempt_started", "attempt_failed", "story_verified")
+)
+_TEXTS = ("message", "reason", "text", "question")
+
+
+def notes_of(facts: Iterable[FactRow]) -> tuple[Note, ...]:
+    """Return what happened besides runs and attempts, oldest first."""
+    found = [
+        Note(at=fact.at, kind=fact.name.replace("_", " "), text=_text(fact))
+        for fact in facts
+        if fact.name not in _TOLD_BY_ATTEMPTS
+    ]
+    return tuple(found[-MOST_NOTES:])
+
+
+def _text(fact: FactRow) -> str:
+    document = fact.document
+    match fact.name:
+        case "baseline_passed":
+            return f"{_words(document.get('commands'))} in {_duration(document.get('seconds'))}"
+        case "limit_reached":
+            until = document.get("until")
+            when = clock_time(until) if isinstance(until, (int, float)) else "unknown"
+            return f"{document.get('agent')}: until {when}: {document.get('reason')}"
+    known = [str(document[name]) for name in _TEXTS if document.get(name)]
+    return known[0] if known else _fields(document)
+
+
+def _fields(document: Mapping[str, Any]) -> str:
+    plain = (
+        f"{name} {_words(value)}"
+        for name, value in document.items()
+        if value not in ("", None, [], {}) and name not in ("item", "run")
+    )
+    return ", ".join(plain)
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _duration(value: object) -> str:
+    return duration(value) if isinstance(value, (int, float)) else "?"
