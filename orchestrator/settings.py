@@ -56,11 +56,15 @@ class Check:
     Attributes:
       run: what the shell runs.
       cwd: where, relative to the project's root.
+      when: globs over changed paths, as git names them; the command is left out when none matches.
+      at: "story": after every attempt; "end": once more when the last story is done.
       timeout: seconds it may take; None: as long as an attempt.
     """
 
     run: str
     cwd: str = attrs.field(default=".", validator=_stays_inside)
+    when: tuple[str, ...] = ()
+    at: str = attrs.field(default="story", validator=attrs.validators.in_(("story", "end")))
     timeout: Seconds | None = None
 
 
@@ -98,6 +102,13 @@ class Execution:
     retention: Seconds = Seconds(14 * 86400.0)
 
 
+def _copies(_: object, __: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        parts = name.rstrip("/").split("/")
+        if name.startswith("/") or not parts[0] or {"..", ".", ".git"} & set(parts):
+            raise ValueError(f"expected a path below the checkout, got {name!r}")
+
+
 @attrs.frozen(kw_only=True)
 class WorkspaceSettings:
     """The tree a worker works in.
@@ -106,6 +117,7 @@ class WorkspaceSettings:
       mode: "clone"; "worktree", which shares the repository; or "in-place", the checkout itself.
       carry: whether all uncommitted changes come along, not only those of the spec.
       setup: shell commands run once in a fresh workspace; None: what the project declares.
+      copy: untracked files and directories of the checkout that the work needs, never committed.
       env: names or patterns of variables the worker gets although the deny-list withholds them.
       wrap: words that go before the argv of set-up, worker and verification.
     """
@@ -113,6 +125,7 @@ class WorkspaceSettings:
     mode: str = attrs.field(default="clone", validator=attrs.validators.in_(MODES))
     carry: bool = False
     setup: tuple[str, ...] | None = None
+    copy: tuple[str, ...] = attrs.field(default=(), validator=_copies)
     env: tuple[str, ...] = ()
     wrap: tuple[str, ...] = ()
 

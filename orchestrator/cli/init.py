@@ -83,6 +83,7 @@ def _document(build: Build) -> str:
         "\n[workspace]\n"
         "# What makes a fresh workspace ready; run once in it.\n"
         f"setup = {_list(build.setup)}\n"
+        "copy = []                 # untracked files that the work needs, such as .env\n"
     )
 
 

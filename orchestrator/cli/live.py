@@ -14,11 +14,11 @@ from orchestrator.messages import Event
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
+    CheckRunning,
     LimitReached,
     RunEnded,
     RunStarted,
     StoryVerified,
-    VerificationStarted,
     WorkerActed,
 )
 from orchestrator.runtime import StopRequested
@@ -122,8 +122,8 @@ class Status:
                 self._since, self._doing = now, ""
             case WorkerActed(kind=kind, text=text):
                 self._doing = f"{kind}: {text}"
-            case VerificationStarted(commands=commands):
-                self._doing = f"verify: {', '.join(commands)}"
+            case CheckRunning(command=command):
+                self._doing = f"runs: {command}"
             case LimitReached(agent=agent, until=until):
                 self._doing = f"waits: {agent} limit until {clock_time(until)}"
             case AttemptFailed(usage=usage) | StoryVerified(usage=usage):

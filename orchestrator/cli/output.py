@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.redact import redactor
-from orchestrator.text import one_line
+from orchestrator.text import duration, one_line
 
 VERSION = 1
 """Of the JSON documents: raised when a field goes or changes its meaning."""
@@ -94,3 +95,8 @@ def shortened(names: Sequence[str], most: int = 3) -> str:
     """Return the first few of some names, and how many more there are."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def ago(at: float) -> str:
+    """Return how long ago a Unix time in seconds was, as "3m02s ago"."""
+    return f"{duration(max(0.0, time.time() - at))} ago"

@@ -16,11 +16,11 @@ from orchestrator.run.events import (
     AttemptStarted,
     BaselinePassed,
     BuildInferred,
+    CheckRunning,
     LimitReached,
     RunEnded,
     RunStarted,
     StoryVerified,
-    VerificationStarted,
     Warned,
     WorkerActed,
 )
@@ -30,7 +30,7 @@ from orchestrator.stop import StopLevel
 from orchestrator.text import clean, clock_time, duration, one_line
 from orchestrator.work.worker import Usage
 
-from .output import VERSION, Quiet, build_line, coloured, shortened, width
+from .output import VERSION, Quiet, ago, build_line, coloured, shortened, width
 
 _EVIDENCE = 20
 """Lines of a failed attempt's evidence that are shown when they are asked for."""
@@ -108,6 +108,8 @@ class PlainLines:
                 return self._paint(f"    {one_line(message, 400)}", "yellow")
             case BuildInferred(setup=setup, verify=verify, not_used=not_used):
                 return self._paint(f"    {build_line(setup, verify, not_used)}", "dim")
+            case BaselinePassed(remembered=int(at)):
+                return f"    baseline ok  as before, {ago(at)}"
             case BaselinePassed(commands=commands, seconds=seconds):
                 return f"    baseline ok  {duration(seconds)}  {', '.join(commands)}"
             case AttemptStarted(position=at, stories=of, title=title, number=number):
@@ -116,8 +118,8 @@ class PlainLines:
                 return self._paint(f"{at}/{of} {title}  try {number}", "bold")
             case WorkerActed(kind=kind, text=text):
                 return self._acted(kind, text)
-            case VerificationStarted(commands=commands):
-                return self._acted("verify", ", ".join(commands))
+            case CheckRunning(command=command, seconds=seconds):
+                return self._acted("runs", f"{duration(seconds)} {command}" if seconds else command)
             case LimitReached(agent=agent, until=until, seconds=seconds):
                 return self._paint(
                     f"    {one_line(agent)}: limit until {clock_time(until)} "

@@ -147,6 +147,7 @@ class AttemptRunner:
                 record=self.record,
                 item=self.opened.run.item,
                 workspace=self.opened.workspace,
+                start=self.opened.run.start,
                 checker=checker,
                 read_change=self.read_change,
                 interrupt=interrupt,

@@ -1,79 +1,94 @@
-"""Prepares a workspace: set-up once, then the baseline in the untouched tree, before any worker."""
+"""The baseline: before any worker, set-up and verification must pass in the untouched tree."""
 
 from __future__ import annotations
 
-import json
+import os
 
 import attrs
 
 from orchestrator.errors import BaselineError, StoppedError
-from orchestrator.settings import Check
 
 from .attempt import AttemptRunner
-from .commands import RestoreWorkspace, TakeCheckpoint
+from .commands import RecallBaseline, RememberBaseline
 from .events import BaselinePassed, Warned
-from .judge import shown_paths
+from .preparation import Preparation
+from .remembered import tree_to_build
+from .verify import CheckResult
 
 
 @attrs.frozen(kw_only=True)
 class Baseline:
-    """The state of an item's workspace before its next attempt; ``tip`` is the branch's commit."""
+    """The state of an item's workspace before its next attempt.
+
+    Attributes:
+      tip: the branch's commit.
+      spec: where the change's own files lie below the repository, "" when they are no files.
+    """
 
     runner: AttemptRunner
     tip: str
+    spec: str
 
     async def prepare(self) -> None:
         """Run set-up once per workspace, and verification before the first checkpoint.
+
+        Verification that passed before, on the same tree with the same commands and tools, is not
+        paid for again.
 
         Raises:
           BaselineError: when one of them fails: no worker may start then.
           StoppedError: when a stop interrupted them.
         """
-        settings, opened = self.runner.settings, self.runner.opened
-        mark = opened.workspace.directory / "setup.json"
-        made = (opened.workspace.directory / "marker.json").read_text()
-        checker = self.runner.checker
-        setup = checker.setup
-        current = json.dumps([made, [check.run for check in setup]])
-        checks: tuple[Check, ...] = ()
-        if setup and (not mark.exists() or mark.read_text() != current):
-            checks = setup
-        fresh = self.tip == opened.run.start
-        if settings.baseline and fresh:
-            checks += checker.build.verify
-        if fresh and not self.runner.is_checked:
-            message = "no verify command: stories will be done, unverified"
-            await self.runner.record(Warned(message=message))
-        if not checks:
-            return
-        results = await checker.run(checks)
-        last = results[-1]
-        if not last.passed and self.runner.interrupt.is_set():
-            raise StoppedError("stopped before any work", fix="run the same command again")
-        if not last.passed:
-            raise BaselineError(
-                f"`{last.command}` fails before any work ({last.reason}):\n{last.output}",
-                where=str(self.runner.root),
-                fix="mend it, choose other commands with --setup or --verify, or --baseline skip",
-            )
-        seconds = sum(result.seconds for result in results)
-        commands = tuple(check.run for check in checks)
-        await self.runner.record(BaselinePassed(commands=commands, seconds=seconds))
-        await self._take_back()
-        mark.write_text(current)
-
-    async def _take_back(self) -> None:
-        """Remove what set-up and verify left and git does not ignore: it is nobody's work."""
-        item, place = self.runner.opened.run.item, self.runner.opened.workspace
-        taken = await self.runner.caller.call(
-            TakeCheckpoint(item=item, workspace=place, tip=self.tip)
+        runner, opened = self.runner, self.runner.opened
+        preparation = Preparation(
+            caller=runner.caller,
+            record=runner.record,
+            item=opened.run.item,
+            workspace=opened.workspace,
+            checker=runner.checker,
+            tip=self.tip,
         )
-        if taken.changed:
-            message = (
-                f"set-up or verify left files that git does not ignore: "
-                f"{shown_paths(taken.changed)}; they were taken back"
+        results = await preparation.set_up()
+        self._require(results)
+        build = runner.checker.build
+        if self.tip != opened.run.start:
+            return
+        if not runner.is_checked:
+            message = "no verify command: stories will be done, unverified"
+            await runner.record(Warned(message=message))
+        if not build.verify or not runner.settings.baseline:
+            return
+        commit = tree_to_build(opened.run, self.spec)
+        known = await runner.caller.call(
+            RecallBaseline(commit=commit, root=opened.run.root, build=build)
+        )
+        if known is not None:
+            await runner.record(BaselinePassed(commands=(), seconds=0, remembered=known))
+            return
+        checked = await runner.checker.run(build.verify)
+        self._require(checked)
+        await preparation.take_back("verify")
+        seconds = [sum(result.seconds for result in some) for some in (results, checked)]
+        await runner.caller.call(
+            RememberBaseline(
+                commit=commit,
+                root=opened.run.root,
+                build=build,
+                setup_seconds=seconds[0],
+                verify_seconds=seconds[1],
             )
-            await self.runner.record(Warned(message=message))
-            await self.runner.caller.call(
-                RestoreWorkspace(item=item, workspace=place, tip=self.tip)
-            )
+        )
+        commands = tuple(result.command for result in (*results, *checked))
+        await runner.record(BaselinePassed(commands=commands, seconds=sum(seconds)))
+
+    def _require(self, results: tuple[CheckResult, ...]) -> None:
+        if not results or results[-1].passed:
+            return
+        last = results[-1]
+        if self.runner.interrupt.is_set():
+            raise StoppedError("stopped before any work", fix="run the same command again")
+        raise BaselineError(
+            f"`{last.command}` fails before any work ({last.reason}):\n{last.output}",
+            where=os.fspath(self.runner.checker.root),
+            fix="mend it, choose other commands with --setup or --verify, or --baseline skip",
+        )

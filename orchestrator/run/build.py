@@ -22,6 +22,8 @@ class Build:
     Attributes:
       setup: shell commands run once in a fresh workspace.
       verify: what must pass before a story counts as done; nothing: done means unverified.
+      copy: untracked paths of the checkout that go into a fresh workspace.
+      wrap: words before the argv of every process.
       own_python: whether the workspace gets a Python environment of its own, for set-up to fill.
       inferred: which of "setup" and "verify" the project declares and nobody configured.
       not_used: what was seen in the project and left alone.
@@ -29,6 +31,8 @@ class Build:
 
     setup: tuple[str, ...] = ()
     verify: tuple[Check, ...] = ()
+    copy: tuple[str, ...] = ()
+    wrap: tuple[str, ...] = ()
     own_python: bool = False
     inferred: tuple[str, ...] = ()
     not_used: tuple[str, ...] = ()
@@ -56,6 +60,8 @@ def choose_build(
     return Build(
         setup=chosen,
         verify=tuple(Check(run=run) for run in project.verify) if verify is None else verify,
+        copy=config.workspace.copy,
+        wrap=config.workspace.wrap,
         own_python=project.own_python and bool(chosen),
         inferred=tuple(
             name

@@ -144,7 +144,14 @@ def _runner(
 ) -> AttemptRunner:
     place = opened.workspace
     checker = make_checker(
-        plan.repo, plan.config, plan.build, guardians, place, opened.run.root, interrupt
+        plan.repo,
+        plan.config,
+        plan.build,
+        guardians,
+        place,
+        opened.run.root,
+        interrupt,
+        orchestrator.publish,
     )
     _, worker = surroundings(
         plan.repo,

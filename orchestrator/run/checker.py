@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -13,11 +13,14 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import ConfigError
 from orchestrator.guardian.client import Guardians
+from orchestrator.messages import Event
 from orchestrator.project import environment as own
 from orchestrator.redact import Redactor, redactor
 from orchestrator.settings import Check, Config
+from orchestrator.text import one_line
 
 from .build import Build
+from .events import CheckRunning
 from .host import GuardedHost, python_place, surroundings
 from .verify import CheckResult, run_checks
 
@@ -32,6 +35,7 @@ class Checker:
       timeout: seconds a command without a time of its own may take.
       interrupt: once set, the running command's tree is killed and it has failed.
       redact: takes secrets out of what the commands print.
+      publish: tells what runs.
     """
 
     host: GuardedHost
@@ -42,6 +46,7 @@ class Checker:
     timeout: float
     interrupt: trio.Event
     redact: Redactor
+    publish: Callable[[Event], None]
 
     @property
     def setup(self) -> tuple[Check, ...]:
@@ -58,7 +63,11 @@ class Checker:
             timeout=self.timeout,
             interrupt=self.interrupt,
             redact=self.redact,
+            tell=self._tell,
         )
+
+    def _tell(self, command: str, seconds: float) -> None:
+        self.publish(CheckRunning(command=one_line(command, 400), seconds=seconds))
 
 
 def make_checker(
@@ -69,6 +78,7 @@ def make_checker(
     place: Workspace,
     root: str,
     interrupt: trio.Event,
+    publish: Callable[[Event], None],
 ) -> Checker:
     """Return what checks in ``place``, whose project lies at ``root`` below it.
 
@@ -91,4 +101,5 @@ def make_checker(
         timeout=config.execution.attempt_timeout,
         interrupt=interrupt,
         redact=redactor(os.environ),
+        publish=publish,
     )

@@ -9,6 +9,7 @@ from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.messages import Command, Fact
 from orchestrator.work.records import AttemptRecord, RunRecord
 
+from .build import Build
 from .opening import OpenedRun, Spec
 
 
@@ -37,6 +38,43 @@ class TakeCheckpoint(Command[Checkpoint]):
     item: str
     workspace: Workspace
     tip: str
+
+
+@attrs.frozen(kw_only=True)
+class CopyIn(Command[None]):
+    """Copy untracked files of the checkout into a workspace; see `brought.copy_in`."""
+
+    item: str
+    workspace: Workspace
+    names: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class NoteBrought(Command[tuple[bytes, ...]]):
+    """Keep what is untracked in a workspace now out of every tree; see `brought.note`."""
+
+    item: str
+    workspace: Workspace
+
+
+@attrs.frozen(kw_only=True)
+class RecallBaseline(Command[int | None]):
+    """Return when the baseline of a commit passed, in Unix seconds, or None."""
+
+    commit: str
+    root: str
+    build: Build
+
+
+@attrs.frozen(kw_only=True)
+class RememberBaseline(Command[None]):
+    """Remember that the baseline of a commit passed."""
+
+    commit: str
+    root: str
+    build: Build
+    setup_seconds: float
+    verify_seconds: float
 
 
 @attrs.frozen(kw_only=True)

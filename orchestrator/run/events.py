@@ -43,10 +43,14 @@ class BuildInferred(Fact):
 
 @attrs.frozen(kw_only=True)
 class BaselinePassed(Fact):
-    """Set-up and verification passed in the untouched workspace; ``seconds`` for both."""
+    """Set-up and verification passed in the untouched workspace; ``seconds`` for both.
+
+    ``remembered`` is the Unix time at which verification passed, when it was not run again.
+    """
 
     commands: tuple[str, ...]
     seconds: float
+    remembered: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -91,10 +95,11 @@ class WorkerActed(Progress):
 
 
 @attrs.frozen(kw_only=True)
-class VerificationStarted(Progress):
-    """The orchestrator runs the verify commands on what the worker left."""
+class CheckRunning(Progress):
+    """A set-up or verify command starts (``seconds`` 0), or is still at work."""
 
-    commands: tuple[str, ...]
+    command: str
+    seconds: float
 
 
 @attrs.frozen(kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from orchestrator.adapters.git import brought, snapshot
 from orchestrator.adapters.git import checkpoint as checkpoints
-from orchestrator.adapters.git import snapshot
 from orchestrator.adapters.git import workspace as workspaces
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.repository import Repository
@@ -14,15 +14,19 @@ from orchestrator.plugin import Plugin
 from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptRecord
 
-from . import facts, ledger, opening
+from . import facts, ledger, opening, remembered
 from .commands import (
     AdoptBranch,
     BeginAttempt,
     CloseRun,
+    CopyIn,
     KeepAttempt,
     KeepCheckpoint,
+    NoteBrought,
     OpenRun,
+    RecallBaseline,
     RecordFact,
+    RememberBaseline,
     RemoveWorkspace,
     RestoreWorkspace,
     TakeCheckpoint,
@@ -34,7 +38,9 @@ plugin = Plugin("run")
 _DEADLINE = 3600.0
 
 
-def _item_lane(command: OpenRun | TakeCheckpoint | AdoptBranch | RestoreWorkspace) -> str:
+def _item_lane(
+    command: OpenRun | TakeCheckpoint | CopyIn | NoteBrought | AdoptBranch | RestoreWorkspace,
+) -> str:
     return f"workspace:{command.item}"
 
 
@@ -81,6 +87,51 @@ async def take_checkpoint(command: TakeCheckpoint, context: Context) -> Checkpoi
     """Handle `TakeCheckpoint`."""
     return await context.service(GitThreads).run(
         checkpoints.take, context.service(Repository), command.workspace, command.tip
+    )
+
+
+@plugin.handles(CopyIn, name="copy-in", deadline=_DEADLINE, lane=_item_lane)
+async def copy_in(command: CopyIn, context: Context) -> None:
+    """Handle `CopyIn`."""
+    await context.service(GitThreads).run(
+        brought.copy_in, context.service(Repository), command.workspace, command.names
+    )
+
+
+@plugin.handles(NoteBrought, name="note-brought", deadline=_DEADLINE, lane=_item_lane)
+async def note_brought(command: NoteBrought, context: Context) -> tuple[bytes, ...]:
+    """Handle `NoteBrought`."""
+    return await context.service(GitThreads).run(
+        brought.note, context.service(Repository), command.workspace
+    )
+
+
+@plugin.handles(RecallBaseline, name="recall-baseline", deadline=_DEADLINE)
+async def recall_baseline(command: RecallBaseline, context: Context) -> int | None:
+    """Handle `RecallBaseline`."""
+    known = await context.service(GitThreads).run(
+        remembered.recall,
+        context.service(Repository),
+        context.service(Store),
+        command.commit,
+        command.root,
+        command.build,
+    )
+    return known.at if known is not None else None
+
+
+@plugin.handles(RememberBaseline, name="remember-baseline", deadline=_DEADLINE)
+async def remember_baseline(command: RememberBaseline, context: Context) -> None:
+    """Handle `RememberBaseline`."""
+    await context.service(GitThreads).run(
+        remembered.remember,
+        context.service(Repository),
+        context.service(Store),
+        command.commit,
+        command.root,
+        command.build,
+        command.setup_seconds,
+        command.verify_seconds,
     )
 
 

@@ -79,7 +79,7 @@ def surroundings(
             Path.home(), place.path, (temporary, python, *place.kind.writable(repo, place))
         ),
         lock=worker_lock(place),
-        wrap=config.workspace.wrap,
+        wrap=build.wrap,
     )
     environment = child_environment(
         os.environ,

@@ -15,6 +15,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Command, Event, Fact
 from orchestrator.settings import Check
 from orchestrator.text import one_line
+from orchestrator.work.globs import any_matches
 from orchestrator.work.progress import check_others, check_story
 from orchestrator.work.records import AttemptState
 from orchestrator.work.spec import Change, Story
@@ -22,7 +23,7 @@ from orchestrator.work.worker import Usage, Verdict, WorkerReport
 
 from .checker import Checker
 from .commands import TakeCheckpoint
-from .events import VerificationStarted, Warned
+from .events import Warned
 
 R = TypeVar("R")
 
@@ -43,7 +44,7 @@ class Judgement:
     """What an attempt came to.
 
     Attributes:
-      tree: what was checked, only when VERIFIED.
+      tree: what was checked, only when VERIFIED; ``verified``: a verify command ran on it.
       resets_at: Unix time in seconds until which it is LIMITED, when that is known.
     """
 
@@ -51,6 +52,7 @@ class Judgement:
     reason: str = ""
     evidence: str = ""
     tree: str = ""
+    verified: bool = False
     resets_at: float | None = None
     usage: Usage = attrs.field(factory=Usage)
     learnings: str = ""
@@ -62,6 +64,7 @@ class Judge:
 
     Attributes:
       record: records a fact of this run.
+      start: the commit that the run started from.
       checker: verifies the workspace.
       read_change: reads the change as it is in the workspace now.
       interrupt: set when the worker was asked to stop.
@@ -71,6 +74,7 @@ class Judge:
     record: Callable[[Fact], Awaitable[None]]
     item: str
     workspace: Workspace
+    start: str
     checker: Checker
     read_change: Callable[[], Awaitable[Change]]
     interrupt: trio.Event
@@ -136,18 +140,33 @@ class Judge:
         if complaints:
             said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
             return _failed(f"the worker {said}, but {complaints[0]}", "\n".join(complaints))
-        checks = self.checker.build.verify
-        if change.until:
-            checks = (*checks, Check(run=change.until))
-        if checks:
-            self.caller.publish(VerificationStarted(commands=tuple(c.run for c in checks)))
-            results = await self.checker.run(checks)
+        checks = await self._due(after, taken)
+        until = (Check(run=change.until),) if change.until else ()
+        if checks or until:
+            results = await self.checker.run((*checks, *until))
             last = results[-1]
             if not last.passed:
-                what = "verify" if len(results) <= len(self.checker.build.verify) else "--until"
+                what = "verify" if len(results) <= len(checks) else "--until"
                 return _failed(f"{what} failed: {last.command} ({last.reason})", last.output)
             await self._tell_traces(taken)
-        return Judgement(state=AttemptState.VERIFIED, tree=taken.tree)
+        return Judgement(
+            state=AttemptState.VERIFIED, tree=taken.tree, verified=bool(checks or until)
+        )
+
+    async def _due(self, after: Change, taken: Checkpoint) -> tuple[Check, ...]:
+        """Return the verify commands that this attempt has to pass.
+
+        Those for the end run with the attempt that completes the last story: when they fail, it
+        has failed and the next try of that story is told why. Their globs are about all that the
+        run changed.
+        """
+        checks = self.checker.build.verify
+        if not all(story.is_complete for story in after.stories if story.tasks):
+            checks = tuple(check for check in checks if check.at == "story")
+        whole = taken
+        if any(check.at == "end" and check.when for check in checks):
+            whole = await self._take(self.start)
+        return tuple(check for check in checks if _concerns(check, taken, whole))
 
     async def _take(self, tip: str) -> Checkpoint:
         return await self.caller.call(
@@ -160,6 +179,12 @@ class Judge:
         if after.changed:
             message = f"verify changed files, which are taken back: {shown_paths(after.changed)}"
             await self.record(Warned(message=message))
+
+
+def _concerns(check: Check, taken: Checkpoint, whole: Checkpoint) -> bool:
+    """Whether a command is about something that the attempt, or the whole run, changed."""
+    changed = (whole if check.at == "end" else taken).changed
+    return not check.when or any_matches(map(os.fsdecode, changed), check.when)
 
 
 def _failed(reason: str, evidence: str = "") -> Judgement:

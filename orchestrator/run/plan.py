@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from orchestrator.adapters.git.brought import require_copies
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
@@ -84,6 +85,7 @@ def make_plan(options: RunOptions) -> Plan:
     agent = choose_agent(config, os.environ)
     build = choose_build(config, target.source.root, repo.checkout)
     require_honest(build, repo.checkout)
+    require_copies(repo.checkout, build.copy)
     return Plan(
         repo=repo,
         anonymous=repo.identity().is_fallback,

@@ -82,6 +82,7 @@ class StoryLoop:
     _tip: str = attrs.field(init=False)
     _attempts: list[AttemptRecord] = attrs.field(init=False)
     _change: Change | None = attrs.field(default=None, init=False)
+    _is_verified: bool = attrs.field(default=True, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._began = self.clock()
@@ -108,9 +109,12 @@ class StoryLoop:
             raise
 
     async def _run(self) -> Outcome:
-        for warning in (await self._read()).warnings:
+        change = await self._read()
+        for warning in change.warnings:
             await self.runner.record(Warned(message=warning))
-        await Baseline(runner=self.runner, tip=self._tip).prepare()
+        place = self.runner.opened.workspace.path
+        spec = str(change.path.relative_to(place)) if change.path is not None else ""
+        await Baseline(runner=self.runner, tip=self._tip, spec=spec).prepare()
         while True:
             self._tip = await self.runner.caller.call(
                 AdoptBranch(
@@ -282,7 +286,7 @@ class StoryLoop:
         seconds: float,
     ) -> AttemptRecord:
         attempt = _with(attempt, judged, seconds)
-        verified = self.runner.is_checked
+        self._is_verified = self._is_verified and judged.verified
         self._tip = await self.runner.caller.call(
             KeepCheckpoint(
                 attempt=attempt,
@@ -290,7 +294,7 @@ class StoryLoop:
                 tree=judged.tree,
                 tip=self._tip,
                 title=one_line(f"{step.story.id} {step.story.title}", 72),
-                verified=verified,
+                verified=judged.verified,
             )
         )
         self.runner.caller.publish(
@@ -303,7 +307,7 @@ class StoryLoop:
                 number=step.tries,
                 attempt=attempt.id,
                 commit=self._tip,
-                verified=verified,
+                verified=judged.verified,
                 seconds=seconds,
                 usage=judged.usage,
             )
@@ -343,7 +347,7 @@ class StoryLoop:
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
             cost=self._spent()[0].cost,
-            verified=self.runner.is_checked,
+            verified=self._is_verified and self.runner.is_checked,
             advice=advice,
         )
 

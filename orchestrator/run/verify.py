@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,8 @@ from orchestrator.text import clean
 from orchestrator.work.records import EVIDENCE_LIMIT, tail
 
 from .host import GuardedHost
+
+_TELL_EVERY = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +41,7 @@ async def run_checks(
     timeout: float,
     interrupt: trio.Event,
     redact: Redactor,
+    tell: Callable[[str, float], None],
 ) -> tuple[CheckResult, ...]:
     """Run commands in order through the shell; stop at the first that fails.
 
@@ -47,13 +51,20 @@ async def run_checks(
       timeout: seconds a command without a time of its own may take; then its tree is killed and
         it has failed.
       redact: takes secrets out of what they print.
+      tell: is given a command as it starts, with 0, and while it runs with its seconds so far.
 
     Cancellation kills the running command's tree.
     """
     results = []
     for check in checks:
         result = await _run_check(
-            check, host=host, root=root, env=env, timeout=timeout, interrupt=interrupt
+            check,
+            host=host,
+            root=root,
+            env=env,
+            timeout=timeout,
+            interrupt=interrupt,
+            tell=partial(tell, check.run),
         )
         result = attrs.evolve(result, output=tail(redact.text(result.output), EVIDENCE_LIMIT))
         results.append(result)
@@ -70,6 +81,7 @@ async def _run_check(
     env: Mapping[str, str],
     timeout: float,
     interrupt: trio.Event,
+    tell: Callable[[float], None],
 ) -> CheckResult:
     started = trio.current_time()
     output = bytearray()
@@ -80,7 +92,7 @@ async def _run_check(
         with trio.move_on_after(limit) as scope:
             argv = ("/bin/sh", "-c", check.run)
             async with host.run(argv, cwd=cwd, env={**env, "PWD": str(cwd)}) as process:
-                reason = await _follow(process, output, interrupt, scope)
+                reason = await _follow(process, output, interrupt, scope, tell)
         if scope.cancelled_caught:
             late = f"took longer than {limit:g} s"
             reason = "interrupted on request" if interrupt.is_set() else late
@@ -100,7 +112,11 @@ async def _inside(cwd: Path, root: Path) -> bool:
 
 
 async def _follow(
-    process: GuardedProcess, output: bytearray, interrupt: trio.Event, scope: trio.CancelScope
+    process: GuardedProcess,
+    output: bytearray,
+    interrupt: trio.Event,
+    scope: trio.CancelScope,
+    tell: Callable[[float], None],
 ) -> str:
     """Collect what a command prints until it ends; returns what is wrong with its end."""
     failure: OrchestratorError | None = None
@@ -108,6 +124,7 @@ async def _follow(
     await process.stdin.aclose()
     async with trio.open_nursery() as watcher:
         watcher.start_soon(_cancel_when, interrupt, scope)
+        watcher.start_soon(_tell_time, tell)
         async with trio.open_nursery() as readers:
             readers.start_soon(_collect, process.stdout, output)
             readers.start_soon(_collect, process.stderr, output)
@@ -124,6 +141,13 @@ async def _follow(
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
     await event.wait()
     scope.cancel()
+
+
+async def _tell_time(tell: Callable[[float], None]) -> None:
+    started = trio.current_time()
+    while True:
+        tell(trio.current_time() - started)
+        await trio.sleep(_TELL_EVERY)
 
 
 async def _collect(stream: trio.abc.ReceiveStream, output: bytearray) -> None:

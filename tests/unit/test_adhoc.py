@@ -93,6 +93,7 @@ async def test_done_is_a_word_and_a_command(
         record=record,
         item="i",
         workspace=None,  # type: ignore[arg-type]
+        start="tip",
         checker=Checks(),  # type: ignore[arg-type]
         read_change=read,
         interrupt=trio.Event(),

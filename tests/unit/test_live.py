@@ -17,10 +17,10 @@ from orchestrator.cli.render import PlainLines
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
+    CheckRunning,
     RunEnded,
     RunStarted,
     StoryVerified,
-    VerificationStarted,
     Warned,
     WorkerActed,
 )
@@ -142,8 +142,8 @@ def test_status_tells_story_try_time_cost_and_what_happens() -> None:
         80.0,
     )  # fmt: skip
     status.update(attempt(2), 80.0)
-    status.update(VerificationStarted(commands=("make test",)), 81.0)
-    assert status.text(90.0) == "2/3 Login  try 2  10s  $0.50  verify: make test"
+    status.update(CheckRunning(command="make test", seconds=0), 81.0)
+    assert status.text(90.0) == "2/3 Login  try 2  10s  $0.50  runs: make test"
     status.update(
         StoryVerified(
             **common, done=2, attempt="a", commit="c", verified=True, seconds=1, usage=usage

@@ -42,7 +42,7 @@ def take(repo: Repository, workspace: Workspace, base: str) -> Checkpoint:
     git = workspace.kind.git(repo, workspace)
     with objects.private_index(git) as index:
         aligned_index(git, workspace.index, index, base)
-        found = scan(git, index)
+        found = scan(git, index, workspace.brought)
         problems = [f"the worker made a git repository in {_shown(d)}" for d in found.nested]
         problems += [f"{_shown(path)} cannot be read" for path in found.unreadable]
         filters = filtered_paths(git, found.present)

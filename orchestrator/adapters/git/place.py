@@ -40,6 +40,11 @@ class Workspace:
     item: str
     kind: Kind
 
+    @property
+    def brought(self) -> Path:
+        """The list of what set-up brought, as patterns of ignored files; see `brought`."""
+        return self.directory / "brought"
+
 
 class Kind(Protocol):
     """One way to have a place to work in. Everything blocks.
@@ -98,7 +103,8 @@ def build(repo: Repository, workspace: Workspace, commit: str) -> None:
     building = attrs.evolve(workspace, path=beside(workspace))
     shutil.rmtree(building.path, ignore_errors=True)
     building.path.mkdir(mode=0o700)
-    for left in (workspace.index, workspace.index.with_name(f"{workspace.index.name}.lock")):
+    lock = workspace.index.with_name(f"{workspace.index.name}.lock")
+    for left in (workspace.index, lock, workspace.brought):
         left.unlink(missing_ok=True)
     git = workspace.kind.git(repo, building)
     git.run("read-tree", "-m", "-u", commit, index=workspace.index)

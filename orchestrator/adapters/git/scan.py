@@ -90,14 +90,17 @@ def _left_out(git: Git, index: Path) -> set[bytes]:
     return {entry[2:] for entry in listed if entry.startswith(b"S ")}
 
 
-def scan(git: Git, index: Path) -> Scan:
-    """Compare the work tree of ``git`` with ``index``; ignored files are left out."""
+def scan(git: Git, index: Path, brought: Path | None = None) -> Scan:
+    """Compare the work tree of ``git`` with ``index``; ignored files are left out.
+
+    Args:
+      brought: a file of patterns, if there is one, that are ignored as well.
+    """
     assert git.work_tree is not None
     root = os.fsencode(git.work_tree)
     differing = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=all", index=index)
-    listed = git.run(
-        "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", index=index
-    )
+    ignored = ignored_options(brought)
+    listed = git.run("ls-files", "-z", "-t", "--stage", "--others", *ignored, index=index)
     others, tracked, links, left_out = [], {}, {}, set()
     for entry in split_z(listed.stdout):
         tag, rest = entry.split(b" ", 1)
@@ -135,6 +138,13 @@ def scan(git: Git, index: Path) -> Scan:
         links,
         frozenset(left_out),
     )
+
+
+def ignored_options(brought: Path | None) -> tuple[str, ...]:
+    """Return the options of `ls-files` that leave out what is nobody's work."""
+    if brought is None or not brought.exists():
+        return ("--exclude-standard",)
+    return ("--exclude-standard", f"--exclude-from={brought}")
 
 
 def stage(git: Git, index: Path, present: Iterable[bytes], gone: Iterable[bytes]) -> None:

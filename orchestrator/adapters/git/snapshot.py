@@ -34,7 +34,7 @@ def snapshot(
         if not workspace.path.is_symlink() and workspace.path.is_dir():
             # With the attributes in force an unchanged file is unchanged whatever its line ends.
             aligned_index(workspace.kind.git(repo, workspace), workspace.index, index, parent)
-            found = scan(raw, index)
+            found = scan(raw, index, workspace.brought)
             inner = (*found.nested, *submodules.changed(repo, workspace, found.links))
             nested = [path for place in inner for path in _files_below(raw, place)]
             stage(raw, index, (*found.present, *nested), found.gone)
@@ -48,8 +48,9 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
     """Bring the workspace to exactly ``commit``, on its branch, with a clean git. Blocking.
 
     What lies in the way is renamed into the workspace's trash, never deleted, so that nothing on
-    disk is the only copy of anything; ignored files stay unless a path of the commit needs their
-    place. After a crash at any point, or a failure, the next call finishes the work.
+    disk is the only copy of anything; ignored files and what set-up brought stay unless a path of
+    the commit needs their place. After a crash at any point, or a failure, the next call finishes
+    the work.
 
     Raises:
       ProcessError: when git fails.
@@ -59,7 +60,7 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
     git = workspace.kind.git(repo, workspace)
     index = workspace.directory / "index.restoring"
     aligned_index(git, workspace.index, index, commit)
-    found = scan(git, index)
+    found = scan(git, index, workspace.brought)
     if found.differs:
         _set_right(workspace, git, index, found)
     os.replace(index, workspace.index)
@@ -101,7 +102,7 @@ def _set_right(workspace: Workspace, git: Git, index: Path, found: Scan) -> None
     for path in wrong:
         _clear(workspace, root, path)
     # A nested repository's .git, or a .gitignore that was changed, hid files from the scan.
-    again = scan(git, index)
+    again = scan(git, index, workspace.brought)
     for path in (*again.present, *again.unreadable):
         _clear(workspace, root, path)
     there = found.tracked.keys() - again.left_out - found.links.keys()

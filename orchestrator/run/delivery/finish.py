@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -15,14 +16,17 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConflictError, StoppedError, UsageError
 from orchestrator.guardian.client import Guardians
+from orchestrator.messages import Fact
 from orchestrator.run.build import choose_build, require_honest
-from orchestrator.run.checker import Checker, make_checker
-from orchestrator.run.commands import RemoveWorkspace
+from orchestrator.run.checker import make_checker
+from orchestrator.run.commands import RecordFact, RemoveWorkspace
 from orchestrator.run.engine import run_engine
+from orchestrator.run.preparation import Preparation
+from orchestrator.run.verify import CheckResult
 from orchestrator.runtime import Orchestrator
-from orchestrator.settings import Check, Config
+from orchestrator.settings import Config
 from orchestrator.text import one_line
-from orchestrator.work.records import DeliveryRecord, DeliveryState
+from orchestrator.work.records import DeliveryRecord, DeliveryState, RunRecord
 
 from .archive import CLI, archive_check, is_archived
 from .commands import (
@@ -236,31 +240,46 @@ class _Delivery:
             async with Guardians() as guardians:
                 checker = make_checker(
                     self.repo, self.config, build, guardians, place, ready.run.root,
-                    self.orchestrator.stopping.requested,
+                    self.orchestrator.stopping.requested, self.orchestrator.publish,
                 )  # fmt: skip
+                if build.verify:
+                    # Before anything is archived: what that adds is not what set-up brings.
+                    preparation = Preparation(
+                        caller=self.orchestrator,
+                        record=partial(self._record, ready.run),
+                        item=self.item,
+                        workspace=place,
+                        checker=checker,
+                        tip=ready.plan.new,
+                    )
+                    self._require(await preparation.set_up(), "set-up of the merged tree fails")
                 if archiving is not None and not is_archived(place, ready.run):
                     what = f"{CLI} does not archive {ready.run.change}"
-                    await self._require(checker, (archiving,), what)
+                    self._require(await checker.run((archiving,)), what)
                     plan = await self.orchestrator.call(AddArchived(ready=ready, workspace=place))
                     ready = attrs.evolve(ready, plan=plan)
                 if build.verify:
-                    what = "the merged tree fails verification"
-                    await self._require(checker, (*checker.setup, *build.verify), what)
+                    results = await checker.run(build.verify)
+                    self._require(results, "the merged tree fails verification")
         finally:
             with trio.CancelScope(shield=True):  # bounded by the command's own deadline
                 await self.orchestrator.call(RemoveWorkspace(item=self.item, workspace=place))
         return ready, "verified" if build.verify else "unverified"
 
-    async def _require(self, checker: Checker, checks: Sequence[Check], what: str) -> None:
-        last = (await checker.run(checks))[-1]
-        if not last.passed and self.orchestrator.stopping.requested.is_set():
+    async def _record(self, run: RunRecord, fact: Fact) -> None:
+        await self.orchestrator.call(RecordFact(fact=fact, item=run.item, run=run.id))
+
+    def _require(self, results: Sequence[CheckResult], what: str) -> None:
+        if not results or results[-1].passed:
+            return
+        last = results[-1]
+        if self.orchestrator.stopping.requested.is_set():
             raise StoppedError("stopped before anything was delivered", fix="finish it again")
-        if not last.passed:
-            raise ConflictError(
-                f"{what}: `{last.command}` ({last.reason}):\n{last.output}",
-                where=self.item,
-                fix="nothing was delivered; bring the branch up to date, or deliver it by hand",
-            )
+        raise ConflictError(
+            f"{what}: `{last.command}` ({last.reason}):\n{last.output}",
+            where=self.item,
+            fix="nothing was delivered; bring the branch up to date, or deliver it by hand",
+        )
 
     async def _tell(self, record: DeliveryRecord, ready: Ready | None, checked: str) -> Finished:
         return await trio.to_thread.run_sync(self._told, record, ready, checked)
