@@ -84,7 +84,7 @@ async def run_engine(
     with ExitStack() as stack:
         lock = engine_lock(repo.state_dir, item)
         await trio.to_thread.run_sync(stack.enter_context, lock)
-        await trio.to_thread.run_sync(_recover, repo)
+        await trio.to_thread.run_sync(recover, repo)
         store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
         controls = Controls(repo=repo, store=store, item=item, steering=steering or Steering())
         async with open_orchestrator(
@@ -105,7 +105,7 @@ async def run_engine(
     return ended.results[0]
 
 
-def _recover(repo: Repository) -> None:
+def recover(repo: Repository) -> None:
     """Clear what a killed engine or git left locked: every start begins with that."""
     clear_index_lock(repo)
     for git in (repo.git, repo.checkout_git):

@@ -133,6 +133,9 @@ def landed_commit(repo: Repository, record: DeliveryRecord) -> str | None:
     """Return where a begun delivery has moved its target to, or None when it has not."""
     if record.how == "squash":
         return made_commit(repo, record.target, mark(record), record.old)
+    if record.how == "apply":
+        # What the files were is noted first, and the note of the landing goes last.
+        return record.old if record.start and not checkout.unfinished_landing(repo) else None
     if record.how != "merge" or record.old == record.new:
         return None
     at = ledger.tips(repo, record.target)[record.target]
