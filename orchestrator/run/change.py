@@ -9,6 +9,7 @@ import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.bridge import Sink
+from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import Guardians
 from orchestrator.redact import redactor
 from orchestrator.runtime import Orchestrator
@@ -17,6 +18,7 @@ from orchestrator.work.budget import Budget
 from .attempt import AttemptRunner, LoopSettings
 from .checker import make_checker
 from .commands import OpenRun
+from .delivery.commands import CollectGarbage
 from .engine import INTERRUPT_AFTER, run_engine
 from .events import BuildInferred, RunStarted, Warned
 from .host import surroundings
@@ -25,6 +27,8 @@ from .paths import attempt_logs
 from .plan import Plan, RunOptions
 from .steering import Steering
 from .story_loop import Outcome, StoryLoop
+
+_COLLECTED_AT_ONCE = 100
 
 
 async def run_change(
@@ -81,7 +85,17 @@ async def _work(
         runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)
         outcome = await StoryLoop(runner=runner, stopping=stopping).run()
         nursery.cancel_scope.cancel()
+    await _collect(plan, orchestrator)
     return outcome
+
+
+async def _collect(plan: Plan, orchestrator: Orchestrator) -> None:
+    """Remove a bounded share of what earlier items left and was kept long enough."""
+    retention = plan.config.execution.retention
+    try:
+        await orchestrator.call(CollectGarbage(retention=retention, limit=_COLLECTED_AT_ONCE))
+    except OrchestratorError as error:  # the run itself ended as it did
+        orchestrator.publish(Warned(message=f"nothing was cleared away: {error.message}"))
 
 
 async def _interrupt_later(
