@@ -86,6 +86,8 @@ class Execution:
       max_cost, max_tokens, max_turns, max_time: budget of a whole run; money in US dollars, tokens
         in both directions together.
       wait: longest time to wait for a usage limit to end; 0 is never.
+      notify: shell command that is run at the end, on a question and on a limit.
+      keep_awake: whether the computer may not go to sleep meanwhile.
     """
 
     agent: str | None = None
@@ -99,6 +101,8 @@ class Execution:
     max_time: Seconds | None = None
     wait: Patience = Patience(21600.0)
     finish: str = attrs.field(default="keep", validator=attrs.validators.in_(FINISHES))
+    notify: str | None = None
+    keep_awake: bool = False
     retention: Seconds = Seconds(14 * 86400.0)
 
 

@@ -173,6 +173,7 @@ def _run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
     run.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
+    run.add_argument("--keep-awake", action="store_true", default=None, help="while it runs")
     run.add_argument("--dry-run", action="store_true", help="say what would be done")
     run.add_argument("--no-tui", action="store_true", help="no live line on a terminal")
     detail = run.add_mutually_exclusive_group()

@@ -17,7 +17,10 @@ from orchestrator.run.events import (
     BaselinePassed,
     BuildInferred,
     CheckRunning,
+    Guided,
     LimitReached,
+    Paused,
+    Resumed,
     RunEnded,
     RunStarted,
     StoryVerified,
@@ -25,7 +28,7 @@ from orchestrator.run.events import (
     WorkerActed,
 )
 from orchestrator.run.facts import event_fields, event_name
-from orchestrator.runtime import StopRequested
+from orchestrator.runtime import ServerGivenUp, StopRequested
 from orchestrator.stop import StopLevel
 from orchestrator.text import clean, clock_time, duration, one_line
 from orchestrator.work.worker import Usage
@@ -126,6 +129,14 @@ class PlainLines:
                     f"({duration(seconds)}); waiting, no attempt used",
                     "yellow",
                 )
+            case Paused():
+                return self._paint("    paused: no new attempt begins.  orc resume", "yellow")
+            case Resumed():
+                return self._paint("    resumed", "yellow")
+            case Guided(text=text):
+                return self._paint(f"    you said: {one_line(text, width() - 14)}", "yellow")
+            case ServerGivenUp(server=server, error=error):
+                return self._paint(f"    {server} is down: {one_line(error)}", "yellow")
             case AttemptFailed():
                 return self._failed(event)
             case StoryVerified():

@@ -215,6 +215,7 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
             "wait": arguments.wait,
             "verify": arguments.verify,
             "finish": arguments.finish,
+            "keep_awake": arguments.keep_awake,
         },
         "workspace": {"setup": arguments.setup, "carry": arguments.carry},
     }

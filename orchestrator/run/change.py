@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
 
@@ -16,12 +17,14 @@ from orchestrator.runtime import Orchestrator
 from orchestrator.work.budget import Budget
 
 from .attempt import AttemptRunner, LoopSettings
+from .awake import kept_awake
 from .checker import make_checker
-from .commands import OpenRun
+from .commands import OpenRun, RecordFact
 from .delivery.commands import CollectGarbage
 from .engine import INTERRUPT_AFTER, run_engine
 from .events import BuildInferred, RunStarted, Warned
 from .host import surroundings
+from .notify import Notifier
 from .opening import OpenedRun
 from .paths import attempt_logs
 from .plan import Plan, RunOptions
@@ -56,7 +59,8 @@ async def run_change(
     steering = Steering()
 
     async def work(orchestrator: Orchestrator) -> Outcome:
-        return await _work(plan, options, orchestrator, steering)
+        async with _comforts(plan, orchestrator):
+            return await _work(plan, options, orchestrator, steering)
 
     return await run_engine(
         plan.repo,
@@ -68,6 +72,25 @@ async def run_change(
         on_force=on_force,
         steering=steering,
     )
+
+
+@asynccontextmanager
+async def _comforts(plan: Plan, orchestrator: Orchestrator) -> AsyncGenerator[None, None]:
+    """Do for a person who is away what he asked for."""
+
+    async def warn(message: str) -> None:
+        fact = Warned(message=message)
+        await orchestrator.call(RecordFact(fact=fact, item=plan.item, run=""))
+
+    wanted = plan.config.execution
+    async with AsyncExitStack() as stack:
+        if wanted.notify:
+            checkout = plan.repo.checkout
+            notifier = Notifier(command=wanted.notify, item=plan.item, cwd=checkout, warn=warn)
+            await stack.enter_async_context(notifier.around(orchestrator))
+        if wanted.keep_awake:
+            await stack.enter_async_context(kept_awake(warn))
+        yield
 
 
 async def _work(
