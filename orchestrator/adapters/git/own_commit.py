@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import attrs
 
 from orchestrator.adapters.attached import run_attached
 from orchestrator.adapters.process import run
-from orchestrator.errors import AdapterTimedOutError, ConflictError
+from orchestrator.errors import AdapterTimedOutError, ConflictError, StoppedError
 
 from . import objects
 from .discover import as_operator, operator_environment
@@ -18,6 +19,7 @@ from .repository import Repository
 from .runner import split_z
 
 _HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit")
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REFLOG_DEPTH = "200"
 
 
@@ -74,6 +76,7 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
     The commit is made on the branch that is checked out, whose files the landing has written.
 
     Raises:
+      StoppedError: when it was ended by Ctrl-C or the like.
       ConflictError: when git or one of his hooks refuses, or takes too long, or he gives the
         message up; says what git said.
     """
@@ -106,13 +109,14 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
     finally:
         for left in (index, index.with_name(f"{index.name}.lock"), message):
             left.unlink(missing_ok=True)
+    if -code in _STOPS:
+        raise StoppedError("stopped before anything was committed", fix="finish it again")
     if code != 0:
         raise ConflictError(
-            "git commit was " + ("ended by a signal" if code < 0 else f"refused (exit {code})")
-            + (f":\n{said}" if said else ""),
+            f"git commit was refused (exit {code})" + (f":\n{said}" if said else ""),
             where=str(repo.checkout),
             fix="mend what your git or its hook says, then finish again",
-        )  # fmt: skip
+        )
 
 
 def made_commit(repo: Repository, target: str, mark: str, old: str) -> str | None:

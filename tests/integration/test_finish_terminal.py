@@ -1,0 +1,140 @@
+"""At a terminal the operator's own git commits: his editor, his key, his Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.finished import BRANCH, make_finished, user_content
+from tests.gitrepo import fingerprint
+from tests.scratch import CHANGE, Scratch, alive_with, wait_for
+
+pytestmark = pytest.mark.processes
+
+
+class Terminal:
+    """The command line with a terminal of its own, in its foreground."""
+
+    def __init__(self, scratch: Scratch, *arguments: str, env: dict[str, str]) -> None:
+        self.screen = ""
+        self._master, slave = os.openpty()
+        self.child = os.fork()
+        if self.child == 0:
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            for descriptor in range(3):
+                os.dup2(slave, descriptor)
+            os.chdir(scratch.path)
+            os.execve(sys.executable, scratch.command(*arguments), {**os.environ, **env})
+        os.close(slave)
+
+    def press(self, keys: bytes) -> None:
+        """Send what a key would send."""
+        os.write(self._master, keys)
+
+    def wait(self, seconds: float = 60) -> int:
+        """Read the screen to the end; return the exit code."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if select.select([self._master], [], [], 0.1)[0]:
+                try:
+                    self.screen += os.read(self._master, 1 << 16).decode(errors="replace")
+                except OSError:  # nobody has it open any more
+                    break
+        os.close(self._master)
+        pid, status = os.waitpid(self.child, 0 if time.monotonic() < until else os.WNOHANG)
+        if pid == 0:
+            os.kill(self.child, signal.SIGKILL)
+            os.waitpid(self.child, 0)
+            raise AssertionError(f"it did not end:\n{self.screen}")
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture
+def done(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Scratch, None, None]:
+    """A scratch repository whose change was run to its end; nothing may run from it at the end."""
+    made = make_finished(tmp_path, tmp_path_factory.mktemp("finished"))
+    yield made
+    assert alive_with(str(made.home)) == []
+
+
+def editor(scratch: Scratch, body: str) -> dict[str, str]:
+    """Make an editor of the user's; return the environment that names it."""
+    path = scratch.home / "editor"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return {"GIT_EDITOR": str(path)}
+
+
+def test_editor_opens_with_stories_and_template_and_the_commit_is_signed(done: Scratch) -> None:
+    key = done.home / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    (done.home / "template").write_text("Ticket: none\n# say why\n")
+    for name, value in {
+        "gpg.format": "ssh", "user.signingKey": f"{key}.pub", "commit.gpgSign": "true",
+        "commit.template": str(done.home / "template"), "commit.cleanup": "strip",
+    }.items():  # fmt: skip
+        done.git("config", name, value)
+    env = editor(done, f'test -t 1 && cp "$1" {done.home}/opened && echo Because. >>"$1"')
+    terminal = Terminal(done, "finish", CHANGE, "--squash", env=env)
+    assert terminal.wait() == 0, terminal.screen
+    opened = (done.home / "opened").read_text()
+    assert opened.startswith("Add things\n\n- 1 First\n- 2 Second\n")
+    assert "Ticket: none\n" in opened
+    assert "# say why\n" in opened
+    message = done.git("log", "-1", "--format=%B")
+    assert "Because." in message
+    assert "say why" not in message
+    assert "gpgsig" in done.git("cat-file", "commit", "HEAD")
+    assert "(signed)" in terminal.screen
+
+
+@pytest.mark.parametrize("what", ["empty message", "Ctrl-C at a hook"])
+def test_squash_that_the_person_gives_up_leaves_everything_as_before(
+    done: Scratch, what: str
+) -> None:
+    before = user_content(fingerprint(done.path))
+    env = editor(done, ': >"$1"')
+    mark = done.home / "at-hook"
+    if what != "empty message":
+        hook = done.path / ".git/hooks/pre-commit"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 300\n")
+        hook.chmod(0o755)
+    terminal = Terminal(done, "finish", CHANGE, "--squash", env=env)
+    if what != "empty message":
+        wait_for(mark.exists)
+        terminal.press(b"\x03")
+    assert terminal.wait() == (4 if what == "empty message" else 130), terminal.screen
+    assert user_content(fingerprint(done.path)) == before
+    assert done.git("branch", "--list", BRANCH).strip() == BRANCH
+
+
+def test_person_who_presses_control_c_in_the_editor_is_not_thrown_out(done: Scratch) -> None:
+    mark = done.home / "at-editor"
+    body = f"trap 'touch {done.home}/pressed' INT\ntouch {mark}\n"
+    body += f'while ! test -e {done.home}/pressed; do sleep 0.1; done\necho Mine >"$1"'
+    terminal = Terminal(done, "finish", CHANGE, "--squash", env=editor(done, body))
+    wait_for(mark.exists)
+    terminal.press(b"\x03")
+    assert terminal.wait() == 0, terminal.screen
+    assert done.git("log", "-1", "--format=%s") == "Mine\n"
+
+
+def test_text_given_opens_no_editor(done: Scratch) -> None:
+    env = editor(done, "exit 1")
+    terminal = Terminal(done, "finish", CHANGE, "--squash", "-m", "Short", env=env)
+    assert terminal.wait() == 0, terminal.screen
+    assert done.git("log", "-1", "--format=%s") == "Short\n"
