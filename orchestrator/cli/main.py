@@ -30,6 +30,7 @@ _MODULES = {
     "list": "spec",
     "show": "spec",
     "report": "report",
+    "why": "why",
     "diff": "deliver",
     "finish": "deliver",
     "recover": "deliver",

@@ -16,7 +16,8 @@ work           run       drive a change to done
 see            status    what is going on       list   the changes of the spec
                show      one change             logs   the output of an attempt
                diff      what a run changed
-               events    what happened          report everything of a run
+               events    what happened          report what happened, in full
+               why       why an item is where it is
 steer          stop      end what runs          tell   guide the next attempt
                pause, resume   hold the next attempt, let it begin
 deliver        finish    keep, merge, squash, apply or discard the result
@@ -119,6 +120,9 @@ def _after(commands: _Commands) -> None:
     form = report.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", help="write one self-contained HTML file")
     form.add_argument("-o", dest="output", metavar="FILE", help="write to FILE instead of stdout")
+    why = _add(commands, "why", "why an item is where it is, and what to say next", json=True)
+    why.add_argument("item")
+    why.add_argument("story", nargs="?", help="the one the item is at when left out")
 
 
 def _deliver(commands: _Commands) -> None:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.redact import redactor
 from orchestrator.report import html, markdown
 from orchestrator.report.document import document
 from orchestrator.report.gather import gather, known_items
@@ -21,9 +22,8 @@ def report(arguments: argparse.Namespace) -> int:
     """Tell what happened to one item, or to all that ever ran here."""
     repo = Repository.open(Path(arguments.directory))
     items = [item_named(repo, arguments.item)] if arguments.item else known_items(repo)
-    found = gather(
-        repo, items, now=time.time(), redact=lambda text: text, patches=bool(arguments.html)
-    )
+    redact = redactor(os.environ).text
+    found = gather(repo, items, now=time.time(), redact=redact, patches=bool(arguments.html))
     if arguments.html:
         _put(html.render(found), arguments.html)
     elif arguments.json:

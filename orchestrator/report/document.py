@@ -25,7 +25,9 @@ def _item(item: Item, now: float) -> dict[str, Any]:
         "id": item.id,
         "title": run.title,
         "status": item.status,
-        "reason": run.reason,
+        "reason": item.reason,
+        "advice": item.advice,
+        "waiting": item.waiting,
         "change": run.change,
         "base": run.base,
         "target": run.target,
@@ -43,7 +45,7 @@ def _item(item: Item, now: float) -> dict[str, Any]:
                 "state": story.state,
                 "tasks": story.tasks,
                 "tasks_done": story.done,
-                "attempts": [_attempt(attempt) for attempt in story.attempts],
+                "attempts": [attempt_document(attempt) for attempt in story.attempts],
             }
             for story in item.stories
         ],
@@ -54,7 +56,8 @@ def _item(item: Item, now: float) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt as the documents have it."""
     record = attempt.record
     return {
         "id": record.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -15,14 +16,16 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.stat import FileStat, commit_stats, patch, stat
 from orchestrator.errors import AdapterError, OrchestratorError, SpecError
 from orchestrator.run import ledger
+from orchestrator.run.delivery.pins import read_deliveries
 from orchestrator.run.lock import running_item
 from orchestrator.run.specs import FORMATS
 from orchestrator.store.reading import FactRow, Reader, open_reader
-from orchestrator.text import one_line, shown
+from orchestrator.text import clean, one_line
 from orchestrator.work.records import (
     EVIDENCE_LIMIT,
     AttemptRecord,
     AttemptState,
+    DeliveryState,
     RunRecord,
     RunState,
     run_from_json,
@@ -31,7 +34,8 @@ from orchestrator.work.records import (
 from orchestrator.work.spec import Story as SpecStory
 
 from .model import Attempt, Diff, FileChange, Item, Note, Report, Run, Story
-from .notes import notes_of
+from .notes import notes_of, waiting
+from .words import moment
 
 MOST_ATTEMPTS = 300
 """The newest attempts of an item are told; what came before them is counted in no total."""
@@ -67,7 +71,7 @@ def gather(
     running = running_item(repo.state_dir)
     with open_reader(repo.state_dir) as reader:
         gathered = (
-            _Gathering(repo, item, reader, redact, running == item, patches).item()
+            _Gathering(repo, item, reader, redact, running == item, patches, now).item()
             for item in items
         )
         return Report(
@@ -94,6 +98,7 @@ class _Gathering:
     _redact: Redact
     _running: bool
     _patches: bool
+    _now: float
     _room: int = attrs.field(default=_ALL_PATCHES, init=False)
 
     def item(self) -> Item | None:
@@ -112,15 +117,20 @@ class _Gathering:
         last = tip or next(
             (a.commit for a in reversed(attempts) if a.state is AttemptState.VERIFIED), ""
         )
+        ending = _ending(run, facts) if run.state is RunState.OPEN and not self._running else {}
         return Item(
-            status=self._status(run),
+            status=str(ending.get("state", self._status(run))),
+            reason=self._line(str(ending.get("reason", run.reason)), 400),
+            advice=self._line(str(ending.get("advice", ""))),
+            waiting=self._line(waiting(facts, self._now)) if self._running else "",
+            told=self._told(),
             run=self._clean_run(run),
             checks=_checks(records, found, facts),
             branch=branch.removeprefix("refs/heads/") if tip else "",
             tip=tip,
             commits=self._count(run.base, tip) if tip else 0,
             diff=self._difference(run.base, last) if last else None,
-            deliveries=self._deliveries(run),
+            deliveries=self._deliveries(),
             runs=self._runs(run, attempts, facts),
             stories=self._stories(run, attempts, facts),
             notes=tuple(self._note(note) for note in notes_of(facts)),
@@ -209,7 +219,7 @@ class _Gathering:
             count=len(files),
             added=added,
             removed=removed,
-            patch=self._redact(text),
+            patch=self._redact(clean(text)),
             cut=cut,
         )
 
@@ -217,10 +227,25 @@ class _Gathering:
         said = self._repo.git.text("rev-list", "--count", "--end-of-options", f"{base}..{tip}")
         return int(said)
 
-    def _deliveries(self, run: RunRecord) -> tuple[str, ...]:
-        if run.state is RunState.DELIVERED:
-            return (f"merged into {self._line(run.reason)}",)
-        return ()
+    def _deliveries(self) -> tuple[str, ...]:
+        words = {
+            DeliveryState.INTENT: "begun, not finished",
+            DeliveryState.DONE: "done",
+            DeliveryState.VOID: "taken back",
+        }
+        return tuple(
+            self._line(
+                f"{moment(record.at)} {record.how}"
+                + (f" into {record.target.removeprefix('refs/heads/')}" if record.target else "")
+                + (f" at {record.commit[:9]}" if record.commit else "")
+                + f": {words[record.state]}"
+            )
+            for record in read_deliveries(self._repo, self._item)
+        )
+
+    def _told(self) -> tuple[str, ...]:
+        rows = self._reader.guidance(self._item) if self._reader is not None else ()
+        return tuple(self._line(row.text, 400) for row in rows if row.attempt is None)
 
     def _runs(
         self, last: RunRecord, attempts: Sequence[Attempt], facts: Sequence[FactRow]
@@ -283,11 +308,17 @@ class _Gathering:
         return attrs.evolve(note, text=self._line(note.text, 400))
 
     def _line(self, text: str, limit: int = 200) -> str:
-        return one_line(self._redact(text[: 8 * limit]), limit)
+        return one_line(self._redact(clean(text[: 8 * limit])), limit)
 
     def _text(self, text: str) -> str:
-        recent = self._redact(text[-4 * EVIDENCE_LIMIT :])
-        return tail(shown(recent, 4 * EVIDENCE_LIMIT), EVIDENCE_LIMIT)
+        recent = self._redact(clean(text[-4 * EVIDENCE_LIMIT :]))
+        return tail(recent.strip("\n"), EVIDENCE_LIMIT)
+
+
+def _ending(run: RunRecord, facts: Sequence[FactRow]) -> Mapping[str, Any]:
+    """Return how the engine that worked on an open run told its end, if it did."""
+    told = [f for f in facts if f.run == run.id and f.name in ("run_started", "run_ended")]
+    return told[-1].document if told and told[-1].name == "run_ended" else {}
 
 
 def _checks(

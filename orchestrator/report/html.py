@@ -55,8 +55,8 @@ def _item(item: Item, now: float) -> Iterator[str]:
     yield f"<h1>{_text(item.run.title or item.id)}</h1>"
     yield f'<p class="lead">{_badge(item.status)} {_text(headline(item))}. '
     yield f"{_text(summary(item, now))}.</p>"
-    if item.run.reason and item.status not in ("delivered", "discarded"):
-        yield f'<p class="reason">{_text(item.run.reason)}</p>'
+    if item.reason and item.status not in ("delivered", "discarded"):
+        yield f'<p class="reason">{_text(item.reason)}</p>'
     yield "</header>"
     yield from _tiles(item, now)
     yield from _stories(item)

@@ -67,8 +67,8 @@ def block(text: str, language: str = "text") -> str:
 def _item(item: Item, now: float) -> Iterator[str]:
     yield f"# {plain(item.run.title or item.id)}"
     yield f"{code(item.id)}: **{plain(headline(item))}**. {summary(item, now)}."
-    if item.run.reason and item.status not in ("delivered", "discarded"):
-        yield f"{item.status.capitalize()}: {code(item.run.reason)}"
+    if item.reason and item.status not in ("delivered", "discarded"):
+        yield f"{item.status.capitalize()}: {code(item.reason)}"
     yield "\n".join(_place(item))
     if item.stories:
         yield "## Stories"

@@ -129,7 +129,11 @@ class Item:
     """One item and all that happened to it.
 
     Attributes:
-      status: "in progress", "interrupted", or how its last run ended.
+      status: "in progress", or how its last run ended; "interrupted" when it ended in no way.
+      reason: why it is that, "" when that needs no reason.
+      advice: how to go on when that is not just another run, else "".
+      waiting: what a run in progress waits for, "" when it works.
+      told: what a person said that no attempt was given yet.
       run: the record of its last run.
       checks: whether its last run verified with commands; None when that is not known.
       branch: its branch, "" when it was deleted; ``tip``: its commit.
@@ -139,6 +143,10 @@ class Item:
     """
 
     status: str
+    reason: str
+    advice: str
+    waiting: str
+    told: tuple[str, ...]
     run: RunRecord
     checks: bool | None
     branch: str

@@ -29,6 +29,27 @@ def notes_of(facts: Iterable[FactRow]) -> tuple[Note, ...]:
     return tuple(found[-MOST_NOTES:])
 
 
+def waiting(facts: Iterable[FactRow], now: float) -> str:
+    """Return what keeps a running item from its next attempt, "" when nothing does.
+
+    Args:
+      now: Unix time in seconds.
+    """
+    paused, limited = False, ""
+    for fact in facts:
+        match fact.name:
+            case "paused" | "resumed":
+                paused = fact.name == "paused"
+            case "limit_reached" if float(fact.document["until"]) > now:
+                until = clock_time(fact.document["until"])
+                limited = f"{fact.document['agent']} limit until {until}"
+            case "attempt_started" | "run_ended":
+                limited = ""
+            case "run_started":
+                paused, limited = False, ""
+    return limited or ("orc resume: it is paused" if paused else "")
+
+
 def _text(fact: FactRow) -> str:
     document = fact.document
     match fact.name:

@@ -120,6 +120,10 @@ def reports(draw: st.DrawFn) -> Report:
     )  # fmt: skip
     item = Item(
         status=draw(st.sampled_from(("in progress", "interrupted", "done", "failed", "odd"))),
+        reason=draw(text),
+        advice=draw(text),
+        waiting=draw(text),
+        told=(draw(text),),
         run=run,
         checks=draw(st.none() | st.booleans()),
         branch=draw(text),
@@ -255,7 +259,8 @@ def story_item(*records: AttemptRecord) -> Item:
         root=".", at=1,
     )  # fmt: skip
     return Item(
-        status="done", run=run, checks=True, branch="", tip="", commits=0, diff=None,
+        status="done", reason="", advice="", waiting="", told=(), run=run, checks=True, branch="",
+        tip="", commits=0, diff=None,
         deliveries=(), runs=(), notes=(),
         stories=(Story(id="1", title="One", tasks=1, done=1, attempts=made),),
     )  # fmt: skip
