@@ -36,6 +36,8 @@ _MODULES = {
     "recover": "deliver",
     "undo": "deliver",
     "gc": "deliver",
+    "config": "config",
+    "completion": "completion",
 }
 
 

@@ -24,6 +24,8 @@ deliver        finish    keep, merge, squash, apply or discard the result
                undo      take the last delivery back
                recover   list and restore what is pinned
                gc        remove what was kept long enough
+more           config    the settings in force, and where each comes from
+               completion  a script that completes orc in your shell
 """
 
 
@@ -50,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for group in (_start, _work, _see, _steer, _after, _deliver):
+    for group in (_start, _work, _see, _steer, _after, _deliver, _more):
         group(commands)
     return parser
 
@@ -151,6 +153,15 @@ def _deliver(commands: _Commands) -> None:
     recover.add_argument("--to", metavar="DIR", help="write the kept files into this new directory")
 
 
+def _more(commands: _Commands) -> None:
+    config = _add(commands, "config", "the settings in force, and where each comes from", json=True)
+    config.add_argument("key", nargs="?", help="only this one, or those below it")
+    _settings(config)
+    completion = _add(commands, "completion", "print a script that completes orc in your shell")
+    completion.add_argument("shell", nargs="?", choices=("bash", "zsh", "fish"), default="bash")
+    completion.add_argument("--list", choices=("items", "changes"), help=argparse.SUPPRESS)
+
+
 def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("changes", nargs="*", metavar="CHANGE", help="names, or Markdown files")
     run.add_argument("--all", action="store_true", help="every open change, one after another")
@@ -160,24 +171,9 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--step", action="store_true", help="one story, then pause")
     run.add_argument("--prompt", metavar="TEXT|FILE|-", help="a task in words instead of a change")
     run.add_argument("--until", metavar="CMD", help="the task is done when this succeeds too")
-    run.add_argument("--agent", metavar="NAME", help="claude, or a name from [agents]")
+    _settings(run)
     run.add_argument("--model")
-    run.add_argument("--max-attempts", type=int, metavar="N", help="per story (default 3)")
-    run.add_argument("--max-cost", type=float, metavar="DOLLARS", help="of the whole run")
-    run.add_argument("--max-tokens", type=int, metavar="N", help="of the whole run")
-    run.add_argument("--max-turns", type=int, metavar="N", help="of the whole run")
-    run.add_argument("--max-time", metavar="TIME", help="of the whole run, such as 8h")
-    run.add_argument("--attempt-timeout", metavar="TIME", help="such as 90s, 30m, 2h")
-    run.add_argument("--command-timeout", metavar="TIME", help="of one git command (default 30s)")
-    run.add_argument("--wait", metavar="TIME", help="for a limit to end (default 6h; 0: never)")
-    run.add_argument("--setup", action="append", metavar="CMD", help="may be given several times")
-    run.add_argument("--verify", action="append", metavar="CMD", help="may be given several times")
-    run.add_argument(
-        "--carry", action="store_true", default=None, help="take all uncommitted changes along"
-    )
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
-    run.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
-    run.add_argument("--keep-awake", action="store_true", default=None, help="while it runs")
     run.add_argument("--dry-run", action="store_true", help="say what would be done")
     run.add_argument("--no-tui", action="store_true", help="no live line on a terminal")
     detail = run.add_mutually_exclusive_group()
@@ -185,6 +181,26 @@ def _run(run: argparse.ArgumentParser) -> None:
     detail.add_argument(
         "-v", "--verbose", action="store_true", help="also what workers do and failed checks print"
     )
+
+
+def _settings(by: argparse.ArgumentParser) -> None:
+    """Add the flags that stand for settings; see `overrides`."""
+    by.add_argument("--agent", metavar="NAME", help="claude, or a name from [agents]")
+    by.add_argument("--max-attempts", type=int, metavar="N", help="per story (default 3)")
+    by.add_argument("--max-cost", type=float, metavar="DOLLARS", help="of the whole run")
+    by.add_argument("--max-tokens", type=int, metavar="N", help="of the whole run")
+    by.add_argument("--max-turns", type=int, metavar="N", help="of the whole run")
+    by.add_argument("--max-time", metavar="TIME", help="of the whole run, such as 8h")
+    by.add_argument("--attempt-timeout", metavar="TIME", help="such as 90s, 30m, 2h")
+    by.add_argument("--command-timeout", metavar="TIME", help="of one git command (default 30s)")
+    by.add_argument("--wait", metavar="TIME", help="for a limit to end (default 6h; 0: never)")
+    by.add_argument("--setup", action="append", metavar="CMD", help="may be given several times")
+    by.add_argument("--verify", action="append", metavar="CMD", help="may be given several times")
+    by.add_argument(
+        "--carry", action="store_true", default=None, help="take all uncommitted changes along"
+    )
+    by.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
+    by.add_argument("--keep-awake", action="store_true", default=None, help="while it runs")
 
 
 def _add(

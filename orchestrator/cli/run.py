@@ -8,15 +8,13 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import attrs
 import trio
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.process import DEADLINE
 from orchestrator.bridge import Sink
-from orchestrator.errors import ConfigError, OrchestratorError, SpecError, StoppedError
+from orchestrator.errors import OrchestratorError, SpecError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.change import run_change
 from orchestrator.run.delivery.finish import FinishOptions, finish_item
@@ -24,11 +22,11 @@ from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.specs import find_source
 from orchestrator.run.story_loop import Outcome
 from orchestrator.run.target import Wanted
-from orchestrator.settings import parse_duration
 
 from .deliver import closing_line
 from .live import LiveLines, can_be_live, live_lines
 from .output import Quiet, print_error, print_json
+from .overrides import overrides, patience
 from .render import JsonLines, PlainLines
 from .sinks import EventsLog, Person
 from .summary import Ended, print_summary, worst
@@ -53,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         directory=Path(arguments.directory),
         config_file=Path(arguments.config) if arguments.config else None,
         selection=selection(arguments),
-        overrides=_overrides(arguments),
+        overrides=overrides(arguments),
         model=arguments.model,
         baseline=arguments.baseline == "run",
-        patience=_duration(arguments.command_timeout),
+        patience=patience(arguments),
     )
     names = wanted(arguments)
     if arguments.all:
@@ -185,40 +183,6 @@ def _every_open(options: RunOptions) -> tuple[Wanted, ...]:
 def _die() -> None:
     """End at once: the guardians notice and kill their trees, the next run settles the rest."""
     os._exit(130)
-
-
-def _duration(text: str | None) -> float:
-    try:
-        return DEADLINE if text is None else parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--command-timeout: {error}") from None
-
-
-def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    attempts = arguments.max_attempts
-    if attempts is not None and attempts < 1:
-        raise ConfigError("--max-attempts must be 1 or more")
-    for flag in ("max_cost", "max_tokens", "max_turns"):
-        value = getattr(arguments, flag)
-        if value is not None and not value > 0:
-            raise ConfigError(f"--{flag.replace('_', '-')} must be above zero, got {value}")
-    return {
-        "execution": {
-            "agent": arguments.agent,
-            "max_attempts": attempts,
-            "attempt_timeout": arguments.attempt_timeout,
-            "command_timeout": arguments.command_timeout,
-            "max_cost": arguments.max_cost,
-            "max_tokens": arguments.max_tokens,
-            "max_turns": arguments.max_turns,
-            "max_time": arguments.max_time,
-            "wait": arguments.wait,
-            "verify": arguments.verify,
-            "finish": arguments.finish,
-            "keep_awake": arguments.keep_awake,
-        },
-        "workspace": {"setup": arguments.setup, "carry": arguments.carry},
-    }
 
 
 def _print_plan(plan: Plan, *, as_json: bool) -> None:

@@ -1,0 +1,79 @@
+"""`completion`: a script that completes this command line in a shell, made from its parser."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import OrchestratorError
+from orchestrator.run.specs import find_source
+from orchestrator.run.state import read_items
+from orchestrator.text import one_line
+
+from .parser import build_parser
+from .shells import SCRIPTS, Command, Option
+
+_NAMES = {"item": "items", "change": "changes", "changes": "changes", "pinned": "items"}
+_FILES = {"config", "prompt", "to"}
+
+
+def completion(arguments: argparse.Namespace) -> int:
+    """Print the script of a shell; or, for such a script, the names of items or changes."""
+    if arguments.list is not None:
+        for name in _listed(arguments):
+            print(name)
+        return 0
+    top, commands = describe(build_parser())
+    print(SCRIPTS[arguments.shell](top, commands), end="")
+    return 0
+
+
+def describe(parser: argparse.ArgumentParser) -> tuple[tuple[Option, ...], tuple[Command, ...]]:
+    """Return the options before the command, and every command."""
+    commands = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                positional = [a for a in inner._actions if not a.option_strings]
+                commands.append(
+                    Command(
+                        name,
+                        inner.description or "",
+                        tuple(_options(inner)),
+                        next((_NAMES[a.dest] for a in positional if a.dest in _NAMES), ""),
+                        next((tuple(map(str, a.choices)) for a in positional if a.choices), ()),
+                    )
+                )
+    return tuple(_options(parser)), tuple(commands)
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
+    for action in parser._actions:
+        if not action.option_strings or action.help == argparse.SUPPRESS:
+            continue
+        takes, words = "value", tuple(map(str, action.choices or ()))
+        if action.nargs == 0:
+            takes = ""
+        elif words:
+            takes = "words"
+        elif action.dest == "directory":
+            takes = "directories"
+        elif action.dest in _FILES:
+            takes = "files"
+        yield Option(tuple(action.option_strings), action.help or "", takes, words)
+
+
+def _listed(arguments: argparse.Namespace) -> list[str]:
+    """Return names that fit on a line; a shell that asks wants no error."""
+    start = Path(arguments.directory)
+    try:
+        repo = Repository.open(start)
+        if arguments.list == "items":
+            names = [item.id for item in read_items(repo.git, running=None)]
+        else:
+            names = [change.id for change in find_source(repo, start).changes()]
+    except OrchestratorError:
+        return []
+    return [name for name in names if name == one_line(name)]
