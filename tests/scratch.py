@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from orchestrator.store.reading import FactRow, open_reader
 from tests.gitrepo import fingerprint
 
 CHANGE = "add-things"
@@ -127,6 +128,11 @@ class Scratch:
     def arrived(self, story: str) -> bool:
         """Tell whether a worker called ``arrive()`` in this story."""
         return (Path(os.environ["HOME"]) / ".cache" / f"at-{story}").exists()
+
+    def facts(self, name: str | None = None, since: int = 0) -> list[FactRow]:
+        """What the store tells, also while an engine runs."""
+        with open_reader(self.path / ".git" / "orchestrator") as reader:
+            return list(reader.facts(since, name=name)) if reader is not None else []
 
     def log(self) -> list[str]:
         """Subjects of the item's branch, oldest first."""

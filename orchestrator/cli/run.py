@@ -28,7 +28,7 @@ from .live import LiveLines, can_be_live, live_lines
 from .output import Quiet, print_error, print_json
 from .overrides import overrides, patience
 from .render import JsonLines, PlainLines
-from .sinks import EventsLog, Person
+from .sinks import Person
 from .summary import Ended, print_summary, worst
 from .wanted import selection, wanted
 
@@ -139,7 +139,7 @@ async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -
             lines.acts = lines.starts = arguments.verbose
             live = live_lines(lines, sys.stderr)
         shown = Person(live or lines, delivering=delivering)
-    sinks = {"person": shown, "log": EventsLog(plan.repo.state_dir)}
+    sinks = {"person": shown}
     drive = partial(run_change, plan, options, sinks=sinks, signals=True, on_force=_die)
     return await drive() if live is None else await _beside(live.run, drive)
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from orchestrator.control.client import connect
 from orchestrator.errors import EngineLostError, NoEngineError, UsageError
 from orchestrator.run.lock import running_item
-from orchestrator.run.paths import events_log
 from orchestrator.run.status import status_document
 from orchestrator.text import one_line
 
 from .output import coloured, print_json, width
 from .place import open_place
 
-_TAIL = 64 << 10
 _COLOURS = {"done": "green", "failed": "red", "blocked": "yellow"}
 
 
@@ -48,9 +44,6 @@ def status(arguments: argparse.Namespace) -> int:
     longest = max((len(item["id"]) for item in items), default=0)
     for item in items:
         print(_line(item, document["run"], longest))
-        if item["status"] == "in progress":
-            for line in _latest(events_log(state, item["run"])):
-                print(f"    {line}")
     return 0
 
 
@@ -69,22 +62,3 @@ def _line(item: Mapping[str, Any], run: Mapping[str, Any], longest: int) -> str:
     if item["reason"]:
         line += "  " + one_line(item["reason"], max(20, width() - len(line) - 2))
     return line
-
-
-def _latest(path: Path, lines: int = 3) -> list[str]:
-    """Return the last lines of what the worker said and did."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
-            raw = file.read().splitlines()
-    except OSError:
-        return []
-    said = []
-    for line in raw:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if event.get("event") == "worker_acted":
-            said.append(one_line(f"{event.get('kind')}: {event.get('text')}", 120))
-    return said[-lines:]

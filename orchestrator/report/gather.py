@@ -17,6 +17,7 @@ from orchestrator.adapters.git.stat import FileStat, commit_stats, patch, stat
 from orchestrator.errors import AdapterError, OrchestratorError, SpecError
 from orchestrator.run import ledger
 from orchestrator.run.delivery.pins import read_deliveries
+from orchestrator.run.history import read_history
 from orchestrator.run.lock import running_item
 from orchestrator.run.specs import FORMATS
 from orchestrator.store.reading import FactRow, Reader, open_reader
@@ -28,10 +29,11 @@ from orchestrator.work.records import (
     DeliveryState,
     RunRecord,
     RunState,
-    run_from_json,
+    run_from,
     tail,
 )
 from orchestrator.work.spec import Story as SpecStory
+from orchestrator.work.states import first_object
 
 from .model import Attempt, Diff, FileChange, Item, Note, Report, Run, Story
 from .notes import notes_of, waiting
@@ -84,8 +86,8 @@ def gather(
 
 def known_items(repo: Repository) -> tuple[str, ...]:
     """Return every item that ever ran here, in order of their last runs."""
-    found = [run_from_json(ref.body) for ref in refs.read_refs(repo.git, refs.RUNS).values()]
-    return tuple(run.item for run in sorted(filter(None, found), key=lambda run: run.at))
+    last = {run["item"]: run["at"] for run in read_history(repo.git).runs}
+    return tuple(sorted(last, key=last.__getitem__))
 
 
 @attrs.define(eq=False)
@@ -266,7 +268,7 @@ class _Gathering:
 
     def _recorded_runs(self) -> Iterable[RunRecord]:
         rows = self._reader.runs() if self._reader is not None else ()
-        mine = (run_from_json(row.document) for row in rows if row.item == self._item)
+        mine = (run_from(first_object(row.document)) for row in rows if row.item == self._item)
         return filter(None, mine)
 
     def _stories(

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
 
-from orchestrator.adapters.git import refs
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import Guardians
@@ -103,9 +102,9 @@ async def _work(
         spec = plan.target.spec(plan.repo.checkout)
         for directory in plan.agent.directories:
             await trio.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec))
-        _tell_start(plan, opened, orchestrator)
+        opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec, fact=_started(plan)))
         runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)
+        await _warn(plan, runner)
         outcome = await StoryLoop(runner=runner, stopping=stopping).run()
         nursery.cancel_scope.cancel()
     await _collect(plan, orchestrator)
@@ -130,38 +129,31 @@ async def _interrupt_later(
     steering.interrupt()
 
 
-def _tell_start(plan: Plan, opened: OpenedRun, orchestrator: Orchestrator) -> None:
-    run = opened.run
-    orchestrator.publish(
-        RunStarted(
-            run=run.id,
-            item=run.item,
-            title=run.title,
-            branch=refs.branch_ref(run.item).removeprefix("refs/heads/"),
-            base=run.base,
-            base_name=run.target.removeprefix("refs/heads/"),
-            agent=plan.agent.label,
-            stories=len(plan.target.change.stories),
-            carried=run.carried,
-            left_behind=plan.target.left_behind,
-            continued=opened.continued,
-        )
+def _started(plan: Plan) -> RunStarted:
+    return RunStarted(
+        item=plan.item,
+        agent=plan.agent.label,
+        stories=len(plan.target.change.stories),
+        left_behind=plan.target.left_behind,
     )
-    if opened.workspace.kind.boundary:
-        orchestrator.publish(Warned(message=opened.workspace.kind.boundary))
+
+
+async def _warn(plan: Plan, runner: AttemptRunner) -> None:
+    if runner.opened.workspace.kind.boundary:
+        await runner.record(Warned(message=runner.opened.workspace.kind.boundary))
     if plan.target.note is not None:
-        orchestrator.publish(Warned(message=plan.target.note))
+        await runner.record(Warned(message=plan.target.note))
     build = plan.build
     if build.inferred:
-        orchestrator.publish(
+        await runner.record(
             BuildInferred(setup=build.setup, verify=build.commands, not_used=build.not_used)
         )
     if plan.agent.settings.kind == "command" and _counts_usage(plan):
         message = f"{plan.agent.name} is only measured by the usage in its result file"
-        orchestrator.publish(Warned(message=message))
+        await runner.record(Warned(message=message))
     if plan.anonymous:
         message = "git has no identity: committing as Orchestrator <orchestrator@localhost>"
-        orchestrator.publish(Warned(message=message))
+        await runner.record(Warned(message=message))
 
 
 def _counts_usage(plan: Plan) -> bool:

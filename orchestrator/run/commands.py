@@ -1,4 +1,4 @@
-"""The commands of a run: each a durable step in git; `handlers` has what they do."""
+"""The commands of a run: each a durable step; `handlers` has what they do."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from orchestrator.messages import Command, Fact
 from orchestrator.work.records import AttemptRecord, RunRecord
 
 from .build import Build
+from .events import AttemptFailed, AttemptStarted, RunEnded, RunStarted, StoryVerified
 from .opening import OpenedRun, Spec
 
 
 @attrs.frozen(kw_only=True)
 class OpenRun(Command[OpenedRun]):
-    """Start or continue a run of ``item``; see `opening.open_run`."""
+    """Start or continue a run of ``item``, and tell ``fact``; see `opening.open_run`."""
 
     item: str
     spec: Spec
+    fact: RunStarted
 
 
 @attrs.frozen(kw_only=True)
 class BeginAttempt(Command[AttemptRecord]):
-    """Record that an attempt on ``story`` starts."""
+    """Record that an attempt on ``story`` starts, and tell ``fact``, with its id filled in."""
 
     run: RunRecord
     story: str
     number: int
-    tip: str
+    workspace: Workspace
+    fact: AttemptStarted
 
 
 @attrs.frozen(kw_only=True)
@@ -96,24 +99,25 @@ class RestoreWorkspace(Command[None]):
 
 
 @attrs.frozen(kw_only=True)
-class KeepAttempt(Command[str]):
-    """Pin what an attempt left and restore the workspace; returns the ref."""
+class KeepAttempt(Command[None]):
+    """Pin what an attempt left, record it, tell ``fact``, and restore the workspace."""
 
     attempt: AttemptRecord
     workspace: Workspace
     tip: str
+    fact: AttemptFailed
 
 
 @attrs.frozen(kw_only=True)
 class KeepCheckpoint(Command[str]):
-    """Commit a checked tree on the item's branch; returns the commit."""
+    """Commit a checked tree on the item's branch, tell ``fact``; returns the commit."""
 
     attempt: AttemptRecord
     workspace: Workspace
     tree: str
     tip: str
     title: str
-    verified: bool
+    fact: StoryVerified
 
 
 @attrs.frozen(kw_only=True)
@@ -126,9 +130,10 @@ class RemoveWorkspace(Command[None]):
 
 @attrs.frozen(kw_only=True)
 class CloseRun(Command[None]):
-    """Record how a run ended."""
+    """Record how a run ended, and tell ``fact``."""
 
     run: RunRecord
+    fact: RunEnded
 
 
 @attrs.frozen(kw_only=True)

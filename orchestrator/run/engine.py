@@ -24,6 +24,7 @@ from . import guidance, handlers
 from .controls import Controls
 from .delivery import handlers as delivering
 from .lock import engine_lock
+from .rebuild import rebuild
 from .steering import Steering
 from .threads import GitThreads
 
@@ -86,6 +87,7 @@ async def run_engine(
         await trio.to_thread.run_sync(stack.enter_context, lock)
         await trio.to_thread.run_sync(recover, repo)
         store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
+        rebuilt = await trio.to_thread.run_sync(rebuild, repo, store)
         controls = Controls(repo=repo, store=store, item=item, steering=steering or Steering())
         async with open_orchestrator(
             plugins=plugins,
@@ -96,6 +98,8 @@ async def run_engine(
             signals=signals,
             on_force=on_force,
         ) as orchestrator:
+            if rebuilt is not None:
+                orchestrator.publish(rebuilt)
             orchestrator.start_execution(_execute, work, orchestrator, ended)
             await ended.event.wait()
     if ended.error is not None:

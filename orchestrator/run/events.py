@@ -10,19 +10,22 @@ from orchestrator.work.worker import Usage
 
 @attrs.frozen(kw_only=True)
 class RunStarted(Fact):
-    """A run began, or an interrupted one goes on (``continued``)."""
+    """A run began, or an interrupted one goes on (``continued``).
 
-    run: str
+    What has a default is filled in when the run is opened.
+    """
+
     item: str
-    title: str
-    branch: str
-    base: str
-    base_name: str
     agent: str
     stories: int
-    carried: tuple[str, ...]
     left_behind: tuple[str, ...]
-    continued: bool
+    run: str = ""
+    title: str = ""
+    branch: str = ""
+    base: str = ""
+    base_name: str = ""
+    carried: tuple[str, ...] = ()
+    continued: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +58,10 @@ class BaselinePassed(Fact):
 
 @attrs.frozen(kw_only=True)
 class AttemptStarted(Fact):
-    """A worker is about to run; ``done`` of the ``stories`` are complete."""
+    """A worker is about to run; ``done`` of the ``stories`` are complete.
+
+    ``attempt`` is filled in when it is begun.
+    """
 
     item: str
     story: str
@@ -64,7 +70,7 @@ class AttemptStarted(Fact):
     done: int
     stories: int
     number: int
-    attempt: str
+    attempt: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,7 +110,7 @@ class CheckRunning(Progress):
 
 @attrs.frozen(kw_only=True)
 class AttemptFailed(Fact):
-    """An attempt did not count; its tree is kept at ``ref``."""
+    """An attempt did not count; its tree is kept at ``ref``, filled in when it is."""
 
     story: str
     title: str
@@ -115,7 +121,7 @@ class AttemptFailed(Fact):
     state: str
     reason: str
     evidence: str
-    ref: str
+    ref: str = ""
     seconds: float
     usage: Usage
 
@@ -137,6 +143,7 @@ class StoryVerified(Fact):
 
     Attributes:
       done: how many of the ``stories`` are, with this one.
+      commit: filled in when it is made.
     """
 
     story: str
@@ -146,7 +153,7 @@ class StoryVerified(Fact):
     stories: int
     number: int
     attempt: str
-    commit: str
+    commit: str = ""
     verified: bool
     seconds: float
     usage: Usage
@@ -173,3 +180,34 @@ class RunEnded(Fact):
     advice: str
     branch: str
     target: str
+
+
+@attrs.frozen(kw_only=True)
+class ItemDelivered(Fact):
+    """What an item's branch holds has arrived, or was given up.
+
+    Attributes:
+      how: "merge", "squash", "apply" or "discard".
+      target: the branch that it went to and that is at ``commit`` now, "" when none moved.
+    """
+
+    item: str
+    how: str
+    target: str
+    commit: str
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryBlocked(Fact):
+    """A delivery waits for a person; nothing was changed."""
+
+    item: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryUndone(Fact):
+    """A delivery was taken back: the item is as it was before."""
+
+    item: str
+    how: str

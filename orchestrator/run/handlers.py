@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import trio
+
 from orchestrator.adapters.git import brought, snapshot
 from orchestrator.adapters.git import checkpoint as checkpoints
 from orchestrator.adapters.git import workspace as workspaces
@@ -59,27 +61,34 @@ def _workspace_lane(command: RemoveWorkspace) -> str:
 @plugin.handles(OpenRun, name="open-run", deadline=_DEADLINE, lane=_item_lane)
 async def open_run(command: OpenRun, context: Context) -> OpenedRun:
     """Handle `OpenRun`."""
-    return await context.service(GitThreads).run(
+    opened = await context.service(GitThreads).run(
         opening.open_run,
         context.service(Repository),
+        context.service(Store),
         command.item,
         command.spec,
         _now(),
+        command.fact,
     )
+    context.publish(opened.started)
+    return opened
 
 
 @plugin.handles(BeginAttempt, name="begin-attempt", deadline=_DEADLINE, lane=_run_lane)
 async def begin_attempt(command: BeginAttempt, context: Context) -> AttemptRecord:
     """Handle `BeginAttempt`."""
-    return await context.service(GitThreads).run(
+    attempt, fact = await trio.to_thread.run_sync(
         ledger.begin_attempt,
-        context.service(Repository),
+        context.service(Store),
         command.run,
         command.story,
         command.number,
-        command.tip,
+        command.workspace,
         _now(),
+        command.fact,
     )
+    context.publish(fact)
+    return attempt
 
 
 @plugin.handles(TakeCheckpoint, name="take-checkpoint", deadline=_DEADLINE, lane=_item_lane)
@@ -156,40 +165,50 @@ async def restore_workspace(command: RestoreWorkspace, context: Context) -> None
 
 
 @plugin.handles(KeepAttempt, name="keep-attempt", deadline=_DEADLINE, lane=_attempt_lane)
-async def keep_attempt(command: KeepAttempt, context: Context) -> str:
+async def keep_attempt(command: KeepAttempt, context: Context) -> None:
     """Handle `KeepAttempt`."""
-    return await context.service(GitThreads).run(
+    fact = await context.service(GitThreads).run(
         ledger.keep_attempt,
         context.service(Repository),
+        context.service(Store),
         command.attempt,
         command.workspace,
         command.tip,
         _now(),
+        command.fact,
     )
+    context.publish(fact)
 
 
 @plugin.handles(KeepCheckpoint, name="keep-checkpoint", deadline=_DEADLINE, lane=_attempt_lane)
 async def keep_checkpoint(command: KeepCheckpoint, context: Context) -> str:
     """Handle `KeepCheckpoint`."""
-    return await context.service(GitThreads).run(
+    fact = await context.service(GitThreads).run(
         ledger.keep_checkpoint,
         context.service(Repository),
+        context.service(Store),
         command.attempt,
         command.workspace,
         tree=command.tree,
         tip=command.tip,
         title=command.title,
-        verified=command.verified,
-        now=_now(),
+        fact=command.fact,
     )
+    context.publish(fact)
+    return fact.commit
 
 
 @plugin.handles(CloseRun, name="close-run", deadline=_DEADLINE, lane=_run_lane)
 async def close_run(command: CloseRun, context: Context) -> None:
     """Handle `CloseRun`."""
-    await context.service(GitThreads).run(
-        ledger.record_run, context.service(Repository), command.run
+    fact = await context.service(GitThreads).run(
+        ledger.record_run,
+        context.service(Repository),
+        context.service(Store),
+        command.run,
+        command.fact,
     )
+    context.publish(fact)
 
 
 @plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_workspace_lane)

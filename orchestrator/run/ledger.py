@@ -1,44 +1,50 @@
-"""An item's memory in git: its branch, its run, its attempts. Blocking; worker threads only.
+"""An item's memory: its decisions in the store, its content in git. Blocking; worker threads only.
 
-Git alone is the truth: ``refs/heads/orchestrator/<item>`` holds the checkpoints,
-``refs/orchestrator/runs/<item>`` the run, ``refs/orchestrator/attempts/<id>`` every attempt with
-its tree, ``refs/orchestrator/pins/<item>`` a checkpoint on its way to the branch. Each step moves
-one ref by compare-and-swap, in an order that `opening.open_run` can finish or take back after a
-crash.
+``refs/heads/orchestrator/<item>`` holds the checkpoints, ``refs/orchestrator/attempts/<id>`` keeps
+what every attempt left: a verified one its checkpoint, any other the exact tree with its record.
+``refs/orchestrator/runs/<item>`` keeps the run. Git is written first and the store after it, so
+that a row never tells of what is not there; a lost store is put together again from git.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+
+import attrs
 
 from orchestrator.adapters.git import objects, refs, snapshot, workspace
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError
+from orchestrator.store.store import Store
+from orchestrator.store.transaction import Transaction
 from orchestrator.work.records import (
     AttemptRecord,
     RunRecord,
-    attempt_from_json,
-    run_from_json,
+    attempt_from,
+    run_from,
+    to_document,
     to_json,
 )
-from orchestrator.work.states import PHASE
+from orchestrator.work.trailers import attempt_trailers
+
+from .events import AttemptFailed, AttemptStarted, StoryVerified
+from .facts import F, add_fact, event_fields
+from .history import read_history
+
+CHECKPOINT = "checkpoint"
+"""The kind of operation that moves an item's branch to a new checkpoint."""
 
 
 def read_run(repo: Repository, item: str) -> RunRecord | None:
     """Return the item's current or last run."""
-    found = refs.read_refs(repo.git, refs.run_ref(item)).get(refs.run_ref(item))
-    return run_from_json(found.body) if found else None
+    runs = read_history(repo.git, item).runs
+    return run_from(runs[-1]) if runs else None
 
 
 def read_attempts(repo: Repository, item: str | None = None) -> tuple[AttemptRecord, ...]:
     """Return every recorded attempt, of one item or of all, oldest first."""
-    records = (
-        attempt_from_json(record.body)
-        for record in refs.read_refs(repo.git, refs.ATTEMPTS).values()
-    )
-    mine = [record for record in records if record and item in (None, record.item)]
-    return tuple(sorted(mine, key=lambda record: (record.at, record.run, record.number)))
+    records = (attempt_from(attempt) for attempt in read_history(repo.git, item).attempts)
+    return tuple(record for record in records if record is not None)
 
 
 def branch_tip(repo: Repository, item: str) -> str | None:
@@ -67,84 +73,142 @@ def adopt_branch(repo: Repository, item: str, place: workspace.Workspace, tip: s
 
 
 def begin_attempt(
-    repo: Repository, run: RunRecord, story: str, number: int, tip: str, now: int
-) -> AttemptRecord:
-    """Record that an attempt starts, before its worker does."""
-    attempt = AttemptRecord(
-        id=f"{run.item}.{run.id}.{refs.item_slug(story)}.{number}",
-        item=run.item,
-        run=run.id,
-        story=story,
-        number=number,
-        at=now,
-    )
-    record_attempt(repo, attempt, objects.its_tree(tip), tip, now, old=None)
-    return attempt
+    store: Store,
+    run: RunRecord,
+    story: str,
+    number: int,
+    place: workspace.Workspace,
+    now: int,
+    fact: AttemptStarted,
+) -> tuple[AttemptRecord, AttemptStarted]:
+    """Record that an attempt starts, before its worker does. No process is started.
+
+    Args:
+      fact: what is told; its ``attempt`` is filled in.
+    """
+    attempt = AttemptRecord(id="", item=run.item, run=run.id, story=story, number=number, at=now)
+    while True:
+        id = f"{run.item}.{run.id}.{refs.item_slug(story)}.{attempt.number}"
+        # A store that was lost forgot attempts, but not their directories.
+        if not (place.directory / "attempts" / id).exists():
+            break
+        attempt = attrs.evolve(attempt, number=attempt.number + 1)
+    attempt = attrs.evolve(attempt, id=id)
+    return attempt, put_attempt(store, attempt, attrs.evolve(fact, attempt=id))
 
 
 def keep_attempt(
     repo: Repository,
+    store: Store,
     attempt: AttemptRecord,
     place: workspace.Workspace,
     tip: str,
     now: int,
-) -> str:
-    """Pin what an unsuccessful attempt left, then bring the workspace back to ``tip``.
+    fact: AttemptFailed,
+) -> AttemptFailed:
+    """Pin what an unsuccessful attempt left, record it, then bring the workspace back to ``tip``.
 
-    Returns the ref that keeps the exact tree.
+    Args:
+      fact: what is told; its ``ref``, which keeps the exact tree, is filled in.
     """
-    taken = snapshot.snapshot(
-        repo, place, tip, f"Attempt {attempt.id}", identity=repo.identity(), when=now
-    )
     ref = refs.attempt_ref(attempt.id)
-    record_attempt(repo, attempt, objects.its_tree(taken), tip, now, old=tips(repo, ref)[ref])
+    subject = f"Attempt {attempt.id}: {attempt.state.value}"
+    message = f"{subject}\n\n{to_json(attempt)}\n\n{attempt_trailers(attempt)}"
+    taken = snapshot.snapshot(repo, place, tip, message, identity=repo.identity(), when=now)
+    refs.move_ref(repo.git, ref, taken, tips(repo, ref)[ref], subject)
+    fact = put_attempt(store, attempt, attrs.evolve(fact, ref=ref))
     snapshot.restore(repo, place, tip)
-    return ref
+    return fact
 
 
 def keep_checkpoint(
     repo: Repository,
+    store: Store,
     attempt: AttemptRecord,
     place: workspace.Workspace,
     *,
     tree: str,
     tip: str,
     title: str,
-    verified: bool,
-    now: int,
-) -> str:
-    """Commit ``tree`` on the item's branch and return the commit.
+    fact: StoryVerified,
+) -> StoryVerified:
+    """Commit ``tree`` on the item's branch: recorded, pinned, moved, recorded again.
+
+    Wherever that is cut short, `settle` finishes it or takes it back.
+
+    Args:
+      fact: what is told; its ``commit`` is filled in.
 
     Raises:
-      ConflictError: when the branch has moved meanwhile; nothing is changed then.
+      ConflictError: when the branch has moved meanwhile; it is left alone then.
     """
-    message = f"{attempt.item}: {title}\n\n" + _trailers(
-        attempt, {"Verified": "yes" if verified else "no"}
-    )
+    trailers = attempt_trailers(attempt, verified=fact.verified)
     commit = objects.commit(
-        repo.git, tree, [tip], message, identity=repo.identity(), when=attempt.at
+        repo.git,
+        tree,
+        [tip],
+        f"{attempt.item}: {title}\n\n{trailers}",
+        identity=repo.identity(),
+        when=attempt.at,
     )
-    pin, ref = refs.pin_ref(attempt.item), refs.attempt_ref(attempt.id)
-    at = tips(repo, pin, ref)
-    refs.move_ref(repo.git, pin, commit, at[pin], f"pin {attempt.id}")
-    refs.move_ref(repo.git, refs.branch_ref(attempt.item), commit, tip, f"checkpoint {attempt.id}")
-    record_attempt(repo, attempt, tree, commit, now, old=at[ref])
+    fact = attrs.evolve(fact, commit=commit)
+    plan = {
+        "ref": refs.branch_ref(attempt.item),
+        "old": tip,
+        "new": commit,
+        "attempt": to_document(attempt),
+        "fact": event_fields(fact),
+    }
+    store.write(lambda tx: tx.begin_operation(attempt.id, CHECKPOINT, attempt.item, plan))
+    try:
+        apply_checkpoint(repo, attempt.id, attempt.item, tip, commit)
+    except ConflictError:
+        store.write(lambda tx: tx.void_operation(attempt.id))
+        raise
+
+    def done(tx: Transaction) -> StoryVerified:
+        tx.finish_operation(attempt.id)
+        tx.put_attempt(to_json(attempt))
+        return add_fact(tx, fact, item=attempt.item, run=attempt.run)
+
+    fact = store.write(done)
     snapshot.restore(repo, place, commit)
-    return commit
+    return fact
 
 
-def record_attempt(
-    repo: Repository, attempt: AttemptRecord, tree: str, parent: str, now: int, *, old: str | None
-) -> None:
-    """Record where an attempt is, with its tree, in place of ``old``: its record so far."""
-    subject = f"Attempt {attempt.id}: {attempt.state.value}"
-    message = f"{subject}\n\n{to_json(attempt)}\n\n{_trailers(attempt, {})}"
-    commit = objects.commit(repo.git, tree, [parent], message, identity=repo.identity(), when=now)
-    refs.move_ref(repo.git, refs.attempt_ref(attempt.id), commit, old, subject)
+def apply_checkpoint(repo: Repository, attempt: str, item: str, old: str, new: str) -> None:
+    """Pin a checkpoint, then move the item's branch to it.
+
+    Raises:
+      ConflictError: when the branch is not at ``old`` any more.
+    """
+    refs.move_ref(repo.git, refs.attempt_ref(attempt), new, None, f"pin {attempt}")
+    refs.move_ref(repo.git, refs.branch_ref(item), new, old, f"checkpoint {attempt}")
 
 
-def record_run(repo: Repository, run: RunRecord) -> None:
-    """Record where a run is, and keep the spec that it has seen."""
+def put_attempt(store: Store, attempt: AttemptRecord, fact: F) -> F:
+    """Record where an attempt is together with the fact that tells of it."""
+
+    def change(tx: Transaction) -> F:
+        tx.put_attempt(to_json(attempt))
+        return add_fact(tx, fact, item=attempt.item, run=attempt.run)
+
+    return store.write(change)
+
+
+def record_run(repo: Repository, store: Store, run: RunRecord, fact: F) -> F:
+    """Record where a run is together with the fact that tells of it; returns that, numbered."""
+    keep_run(repo, run)
+
+    def change(tx: Transaction) -> F:
+        tx.put_run(to_json(run))
+        return add_fact(tx, fact, item=run.item, run=run.id)
+
+    return store.write(change)
+
+
+def keep_run(repo: Repository, run: RunRecord) -> None:
+    """Keep a run's record in git, where it outlives the store."""
     subject = f"Run {run.id} of {run.item}: {run.state.value}"
     commit = objects.commit(
         repo.git,
@@ -164,18 +228,6 @@ def tips(repo: Repository, *names: str) -> dict[str, str | None]:
     """Return the commits that refs are at, None for one that does not exist."""
     found = refs.read_refs(repo.git, *names)
     return {name: found[name].oid if name in found else None for name in names}
-
-
-def _trailers(attempt: AttemptRecord, more: Mapping[str, str]) -> str:
-    values = {
-        "Op": attempt.id,
-        "Item": attempt.item,
-        "Phase": PHASE,
-        "Story": attempt.story,
-        "Attempt": attempt.id,
-        **more,
-    }
-    return "".join(f"Orchestrator-{name}: {value}\n" for name, value in values.items())
 
 
 def new_id() -> str:

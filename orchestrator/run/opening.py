@@ -13,19 +13,23 @@ from orchestrator.adapters.git.carry import carried_tree
 from orchestrator.adapters.git.delivery import checked_out_at
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import BranchTakenError, BusyError, ConflictError
-from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState
+from orchestrator.store.store import Store
+from orchestrator.store.transaction import Transaction
+from orchestrator.work.records import (
+    AttemptRecord,
+    AttemptState,
+    RunRecord,
+    RunState,
+    run_from,
+    to_json,
+)
 
 from .claim import claim_workspace
-from .ledger import (
-    branch_tip,
-    keep_attempt,
-    new_id,
-    read_attempts,
-    read_run,
-    record_attempt,
-    record_run,
-    tips,
-)
+from .events import RunStarted
+from .facts import add_fact
+from .history import from_refs
+from .ledger import branch_tip, keep_run, new_id, read_attempts, read_run, tips
+from .settle import forgotten_attempts, settle_attempt, settle_checkpoints
 
 
 @attrs.frozen(kw_only=True)
@@ -59,8 +63,10 @@ class OpenedRun:
       attempts: those of this run, oldest first; ``history``: those of earlier runs too.
       continued: whether an interrupted run goes on.
       checkpointed: stories with a checkpoint on the branch, for an ad-hoc task: no file says so.
+      started: what is told of it; recorded, not yet published.
     """
 
+    started: RunStarted
     run: RunRecord
     tip: str
     attempts: tuple[AttemptRecord, ...]
@@ -72,20 +78,24 @@ class OpenedRun:
 
 def open_run(
     repo: Repository,
+    store: Store,
     item: str,
     spec: Spec,
     now: int,
+    fact: RunStarted,
 ) -> OpenedRun:
     """Start a run of ``item``, or go on with an interrupted one, and prepare its workspace.
 
     Args:
       spec: the change as it lies in the checkout.
       now: Unix time in seconds.
+      fact: what is told; what only this knows is filled in.
 
     Raises:
       BranchTakenError: when the branch holds other work.
-      ConflictError: when someone deleted the branch although it held checkpoints, or changed
-        the spec where the branch changed it too.
+      ConflictError: when someone deleted the branch although it held checkpoints, took it back
+        while a crash had left a checkpoint open, or changed the spec where the branch changed it
+        too.
       BusyError: when processes of an earlier run do not leave the workspace, or a person has the
         branch checked out.
     """
@@ -96,7 +106,7 @@ def open_run(
             where=str(holder),
             fix="check out another branch there",
         )
-    last = read_run(repo, item)
+    last = _last_run(repo, item)
     tip = branch_tip(repo, item)
     if tip is not None and (last is None or not _is_ours(repo, last, tip)):
         raise BranchTakenError(
@@ -105,9 +115,9 @@ def open_run(
             fix=f"rename it (git branch -m orchestrator/{item} other-name) and run again",
         )
     continued = last is not None and last.state is RunState.OPEN
+    settle_checkpoints(repo, store, item)
+    tip = branch_tip(repo, item)
     history = read_attempts(repo, item)
-    if tip is not None:
-        tip = _finish_checkpoint(repo, item, tip, history)
     if last is None or _is_unused(last, tip, history):
         # Nothing was built on the old start: what a person mended since then counts.
         run = _start_run(repo, item, spec, last, tip, now)
@@ -117,7 +127,7 @@ def open_run(
         raise ConflictError(
             f"branch orchestrator/{item} was deleted while its run was under way",
             where=refs.branch_ref(item),
-            fix=f"bring it back: git branch orchestrator/{item} {refs.pin_ref(item)}",
+            fix=f"bring it back: git branch orchestrator/{item} {_last_checkpoint(last, history)}",
         )
     else:
         run = attrs.evolve(last, brief=spec.brief, until=spec.until)
@@ -126,12 +136,12 @@ def open_run(
                 run, id=new_id(), at=now, state=RunState.OPEN, reason="", story="", resumed=True
             )
         run, tip = _carry_edits(repo, run, tip, spec, now)
-        record_run(repo, run)
+        keep_run(repo, run)
     with claim_workspace(workspace.place_of(repo, item)):
         place = workspace.open_existing(repo, item) or workspace.create(repo, item, tip)
-        for attempt in history:
+        for attempt in (*history, *forgotten_attempts(place, run, history)):
             if attempt.state is AttemptState.STARTED:
-                settle_attempt(repo, attempt, place, tip, now)
+                settle_attempt(repo, store, attempt, place, tip, now)
         if place.kind.mode != repo.mode:
             workspace.remove(repo, place)
             place = workspace.create(repo, item, tip)
@@ -139,8 +149,10 @@ def open_run(
             # What an earlier run moved aside has been there for a whole run by now.
             snapshot.clear_trash(place)
         snapshot.restore(repo, place, tip)
+    started = _record_start(store, run, continued, fact)
     history = read_attempts(repo, item)
     return OpenedRun(
+        started=started,
         run=run,
         tip=tip,
         attempts=tuple(attempt for attempt in history if attempt.run == run.id),
@@ -151,6 +163,32 @@ def open_run(
         if run.brief
         else frozenset(),
     )
+
+
+def _last_run(repo: Repository, item: str) -> RunRecord | None:
+    """Return the item's last run. Git is written before the store: it knows at least as much."""
+    found = from_refs(refs.read_refs(repo.git, refs.run_ref(item))).runs
+    return (run_from(found[0]) if found else None) or read_run(repo, item)
+
+
+def _record_start(store: Store, run: RunRecord, continued: bool, fact: RunStarted) -> RunStarted:
+    told = attrs.evolve(
+        fact,
+        run=run.id,
+        item=run.item,
+        title=run.title,
+        branch=refs.branch_ref(run.item).removeprefix("refs/heads/"),
+        base=run.base,
+        base_name=run.target.removeprefix("refs/heads/"),
+        carried=run.carried,
+        continued=continued,
+    )
+
+    def change(tx: Transaction) -> RunStarted:
+        tx.put_run(to_json(run))
+        return add_fact(tx, told, item=run.item, run=run.id)
+
+    return store.write(change)
 
 
 def _start_run(
@@ -186,7 +224,7 @@ def _start_run(
         at=now,
         carried=tuple(path.decode(errors="surrogateescape") for path in spec.carried),
     )
-    record_run(repo, run)
+    keep_run(repo, run)
     return run
 
 
@@ -255,42 +293,7 @@ def _is_unused(run: RunRecord, tip: str | None, attempts: tuple[AttemptRecord, .
     )
 
 
-def _finish_checkpoint(
-    repo: Repository, item: str, tip: str, history: tuple[AttemptRecord, ...]
-) -> str:
-    """Move the branch to a verified checkpoint that a crash left pinned in front of it."""
-    pin = refs.read_refs(repo.git, refs.pin_ref(item)).get(refs.pin_ref(item))
-    if pin is None or pin.oid == tip:
-        return tip
-    waiting = {a.id for a in history if a.state is AttemptState.STARTED}
-    parents = objects.parents_of(repo.git, pin.oid)
-    if pin.trailers.get("Orchestrator-Attempt") in waiting and parents == (tip,):
-        refs.move_ref(repo.git, refs.branch_ref(item), pin.oid, tip, "finish checkpoint")
-        return pin.oid
-    return tip
-
-
-def settle_attempt(
-    repo: Repository,
-    attempt: AttemptRecord,
-    place: workspace.Workspace,
-    tip: str,
-    now: int,
-) -> None:
-    """Decide an attempt that a crash left open: its checkpoint arrived, or it is lost."""
-    pin = refs.read_refs(repo.git, refs.pin_ref(attempt.item)).get(refs.pin_ref(attempt.item))
-    if (
-        pin is not None
-        and pin.trailers.get("Orchestrator-Attempt") == attempt.id
-        and objects.is_ancestor(repo.git, pin.oid, tip)
-    ):
-        done = attrs.evolve(attempt, state=AttemptState.VERIFIED)
-        ref = refs.attempt_ref(attempt.id)
-        record_attempt(
-            repo, done, objects.its_tree(pin.oid), pin.oid, now, old=tips(repo, ref)[ref]
-        )
-        return
-    lost = attrs.evolve(
-        attempt, state=AttemptState.LOST, reason="the orchestrator ended while it ran"
-    )
-    keep_attempt(repo, lost, place, tip, now)
+def _last_checkpoint(run: RunRecord, attempts: tuple[AttemptRecord, ...]) -> str:
+    """Return a name for the newest commit that the branch is known to have had."""
+    verified = [a for a in attempts if a.run == run.id and a.state is AttemptState.VERIFIED]
+    return refs.attempt_ref(verified[-1].id) if verified else run.start

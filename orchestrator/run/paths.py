@@ -1,13 +1,8 @@
-"""Where the logs of runs and attempts lie, below the state directory in the git directory."""
+"""Where the logs of attempts lie, below the state directory in the git directory."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-
-def events_log(state_dir: Path, run: str) -> Path:
-    """Return the file with a run's events, one JSON document a line. A log, never read back."""
-    return state_dir / "runs" / run / "events.jsonl"
 
 
 def attempt_logs(state_dir: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The state of every item, read from git. Blocking, and light: `status` waits for its imports."""
+"""The state of every item. Blocking, and light: `status` waits for its imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.runner import Git
-from orchestrator.work.states import PHASE, AttemptState, RunState, first_object
+from orchestrator.work.states import PHASE, AttemptState, RunState
+
+from .history import Document, read_history
 
 
 class AttemptSummary(NamedTuple):
@@ -60,29 +62,24 @@ class ItemState(NamedTuple):
 
 
 def read_items(git: Git, *, running: str | None) -> tuple[ItemState, ...]:
-    """Read every item that ever ran here; what is no record of ours is left out.
+    """Read every item that ever ran here, also while an engine works.
 
     Args:
       running: the item that an engine works on; any other open run is interrupted.
+
+    Raises:
+      StoreError: when there is a store that cannot be read.
     """
-    found = refs.read_refs(git, refs.RUNS, refs.ATTEMPTS, refs.BRANCHES)
-    attempts = [
-        attempt
-        for name, ref in found.items()
-        if name.startswith(refs.ATTEMPTS) and (attempt := _attempt(ref.body))
-    ]
-    attempts.sort(key=lambda attempt: (attempt.at, attempt.number))
-    items = (
-        _item(ref.body, attempts, found, running=running)
-        for name, ref in sorted(found.items())
-        if name.startswith(refs.RUNS)
-    )
+    found = read_history(git)
+    branches = refs.read_refs(git, refs.BRANCHES)
+    attempts = [summary for one in found.attempts if (summary := _attempt(one))]
+    last = {run["item"]: run for run in found.runs}
+    items = (_item(last[item], attempts, branches, running=running) for item in sorted(last))
     return tuple(item for item in items if item)
 
 
-def _attempt(body: str) -> AttemptSummary | None:
+def _attempt(data: Document) -> AttemptSummary | None:
     try:
-        data = first_object(body)
         return AttemptSummary(
             id=data["id"],
             item=data["item"],
@@ -98,10 +95,9 @@ def _attempt(body: str) -> AttemptSummary | None:
 
 
 def _item(
-    body: str, attempts: list[AttemptSummary], known: Container[str], *, running: str | None
+    run: Document, attempts: list[AttemptSummary], known: Container[str], *, running: str | None
 ) -> ItemState | None:
     try:
-        run = first_object(body)
         state = RunState(run["state"])
         mine = tuple(attempt for attempt in attempts if attempt.item == run["item"])
         active = [a for a in mine if a.run == run["id"] and a.state is AttemptState.STARTED]

@@ -105,7 +105,9 @@ class StoryLoop:
         except BaseException as error:
             stopped = _is_cancellation(error) or isinstance(error, StoppedError)
             if stopped and self._change is not None:
-                self._tell_end(self._outcome(self._change, "stopped", "cancelled on request"))
+                with trio.move_on_after(_KEEP_GRACE, shield=True):
+                    outcome = self._outcome(self._change, "stopped", "cancelled on request")
+                    await self._tell_end(outcome)
             raise
 
     async def _run(self) -> Outcome:
@@ -149,7 +151,7 @@ class StoryLoop:
                         continue
                     if self.stopping.is_set():
                         outcome = self._outcome(change, "stopped", "stopped on request")
-                        return self._tell_end(outcome)
+                        return await self._tell_end(outcome)
                     self._attempts.append(await self._attempt(change, step))
 
     async def _wait(self, change: Change) -> Outcome | None:
@@ -163,7 +165,7 @@ class StoryLoop:
         if (reached := settings.run_budget.reached(spent, seconds)) is not None:
             advice = f"{again} with a higher --{reached.key.replace('_', '-')}"
             reason = f"the run's budget is spent: {reached}"
-            return self._tell_end(self._outcome(change, "limited", reason, advice))
+            return await self._tell_end(self._outcome(change, "limited", reason, advice))
         until, agent = waits_until(self._attempts), self.runner.worker.name
         wait = until - self.clock()
         if wait <= 0:
@@ -174,7 +176,7 @@ class StoryLoop:
             flag = "--max-time" if is_too_long else "--wait"
             advice = f"{again}, after {clock_time(until)} or with a longer {flag}"
             reason = f"{agent}: limit until {clock_time(until)}"
-            return self._tell_end(self._outcome(change, "limited", reason, advice))
+            return await self._tell_end(self._outcome(change, "limited", reason, advice))
         await self.runner.record(
             LimitReached(
                 item=self.runner.opened.run.item,
@@ -199,18 +201,20 @@ class StoryLoop:
         started = trio.current_time()
         opened, story = self.runner.opened, step.story
         attempt = await self.runner.caller.call(
-            BeginAttempt(run=opened.run, story=story.id, number=step.number, tip=self._tip)
-        )
-        self.runner.caller.publish(
-            AttemptStarted(
-                item=attempt.item,
+            BeginAttempt(
+                run=opened.run,
                 story=story.id,
-                title=story.title,
-                position=step.position,
-                done=_done(change),
-                stories=len(change.stories),
-                number=step.tries,
-                attempt=attempt.id,
+                number=step.number,
+                workspace=opened.workspace,
+                fact=AttemptStarted(
+                    item=opened.run.item,
+                    story=story.id,
+                    title=story.title,
+                    position=step.position,
+                    done=_done(change),
+                    stories=len(change.stories),
+                    number=step.tries,
+                ),
             )
         )
         learnings = gather_learnings((*opened.history, *self._attempts))
@@ -222,7 +226,7 @@ class StoryLoop:
         except BaseException as error:
             seconds = trio.current_time() - started
             measured = attrs.evolve(attempt, usage=meter.usage, seconds=round(seconds, 3))
-            await self._keep_interrupted(measured, error)
+            await self._keep_interrupted(change, step, measured, error)
             raise
         seconds = trio.current_time() - started
         if judged.state is AttemptState.FAILED:
@@ -256,26 +260,30 @@ class StoryLoop:
             refused = len(refusals(self._attempts))
             until = next_try(refused, judged.resets_at, self.clock())
             attempt = attrs.evolve(attempt, until=until)
-        ref = await self.runner.caller.call(
-            KeepAttempt(attempt=attempt, workspace=self.runner.opened.workspace, tip=self._tip)
-        )
-        self.runner.caller.publish(
-            AttemptFailed(
-                story=step.story.id,
-                title=step.story.title,
-                position=step.position,
-                stories=len(change.stories),
-                number=step.tries,
-                attempt=attempt.id,
-                state=judged.state.value,
-                reason=judged.reason,
-                evidence=judged.evidence,
-                ref=ref,
-                seconds=seconds,
-                usage=judged.usage,
+        await self._keep(change, step, attempt)
+        return attempt
+
+    async def _keep(self, change: Change, step: TryStory, attempt: AttemptRecord) -> None:
+        await self.runner.caller.call(
+            KeepAttempt(
+                attempt=attempt,
+                workspace=self.runner.opened.workspace,
+                tip=self._tip,
+                fact=AttemptFailed(
+                    story=step.story.id,
+                    title=step.story.title,
+                    position=step.position,
+                    stories=len(change.stories),
+                    number=step.tries,
+                    attempt=attempt.id,
+                    state=attempt.state.value,
+                    reason=attempt.reason,
+                    evidence=attempt.evidence,
+                    seconds=attempt.seconds,
+                    usage=attempt.usage,
+                ),
             )
         )
-        return attempt
 
     async def _keep_good(
         self,
@@ -294,42 +302,43 @@ class StoryLoop:
                 tree=judged.tree,
                 tip=self._tip,
                 title=one_line(f"{step.story.id} {step.story.title}", 72),
-                verified=judged.verified,
-            )
-        )
-        self.runner.caller.publish(
-            StoryVerified(
-                story=step.story.id,
-                title=step.story.title,
-                position=step.position,
-                done=_done(change) + 1,
-                stories=len(change.stories),
-                number=step.tries,
-                attempt=attempt.id,
-                commit=self._tip,
-                verified=judged.verified,
-                seconds=seconds,
-                usage=judged.usage,
+                fact=StoryVerified(
+                    story=step.story.id,
+                    title=step.story.title,
+                    position=step.position,
+                    done=_done(change) + 1,
+                    stories=len(change.stories),
+                    number=step.tries,
+                    attempt=attempt.id,
+                    verified=judged.verified,
+                    seconds=attempt.seconds,
+                    usage=attempt.usage,
+                ),
             )
         )
         return attempt
 
-    async def _keep_interrupted(self, attempt: AttemptRecord, error: BaseException) -> None:
+    async def _keep_interrupted(
+        self,
+        change: Change,
+        step: TryStory,
+        attempt: AttemptRecord,
+        error: BaseException,
+    ) -> None:
         """Pin what an attempt had done when it was cut short; the next run settles the rest."""
         reason = "cancelled by a stop" if _is_cancellation(error) else one_line(repr(error), 400)
         stopped = attrs.evolve(attempt, state=AttemptState.INTERRUPTED, reason=reason)
         self._attempts.append(stopped)
         with trio.move_on_after(_KEEP_GRACE, shield=True):
-            await self.runner.caller.call(
-                KeepAttempt(attempt=stopped, workspace=self.runner.opened.workspace, tip=self._tip)
-            )
+            await self._keep(change, step, stopped)
 
     async def _end(
         self, state: RunState, change: Change, reason: str = "", story: str = ""
     ) -> Outcome:
         run = attrs.evolve(self.runner.opened.run, state=state, reason=reason, story=story)
-        await self.runner.caller.call(CloseRun(run=run))
-        return self._tell_end(self._outcome(change, state.value, reason))
+        outcome = self._outcome(change, state.value, reason)
+        await self.runner.caller.call(CloseRun(run=run, fact=self._ended(outcome)))
+        return outcome
 
     def _spent(self) -> tuple[Usage, float]:
         """Return what the attempts of the run used, and the seconds it was at work.
@@ -351,19 +360,21 @@ class StoryLoop:
             advice=advice,
         )
 
-    def _tell_end(self, outcome: Outcome) -> Outcome:
-        run = self.runner.opened.run
-        self.runner.caller.publish(
-            RunEnded(
-                run=run.id,
-                item=run.item,
-                change=self.runner.change,
-                branch=refs.branch_ref(run.item).removeprefix("refs/heads/"),
-                target=run.target.removeprefix("refs/heads/"),
-                **attrs.asdict(outcome),
-            )
-        )
+    async def _tell_end(self, outcome: Outcome) -> Outcome:
+        """Tell that the run ended for now; its record stays open."""
+        await self.runner.record(self._ended(outcome))
         return outcome
+
+    def _ended(self, outcome: Outcome) -> RunEnded:
+        run = self.runner.opened.run
+        return RunEnded(
+            run=run.id,
+            item=run.item,
+            change=self.runner.change,
+            branch=refs.branch_ref(run.item).removeprefix("refs/heads/"),
+            target=run.target.removeprefix("refs/heads/"),
+            **attrs.asdict(outcome),
+        )
 
 
 def _done(change: Change) -> int:

@@ -131,14 +131,21 @@ class Reader:
         return tuple(AttemptRow(*row) for row in rows)
 
     def facts(
-        self, since: int = 0, *, item: str | None = None, limit: int = 1000
+        self,
+        since: int = 0,
+        *,
+        item: str | None = None,
+        name: str | None = None,
+        limit: int = 1000,
     ) -> tuple[FactRow, ...]:
         """Return facts that come after number ``since``, oldest first, at most ``limit``."""
         rows = self._rows(
             "SELECT seq, at, item, run, name, document FROM facts "
-            "WHERE seq > ?1 AND (?2 IS NULL OR item = ?2) ORDER BY seq LIMIT ?3",
+            "WHERE seq > ?1 AND (?2 IS NULL OR item = ?2) AND (?3 IS NULL OR name = ?3) "
+            "ORDER BY seq LIMIT ?4",
             since,
             item,
+            name,
             limit,
         )
         return tuple(FactRow(*row)._replace(document=json.loads(row[5])) for row in rows)

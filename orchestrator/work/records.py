@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -121,23 +123,26 @@ def to_json(record: AttemptRecord | RunRecord | DeliveryRecord) -> str:
     )
 
 
-def attempt_from_json(text: str) -> AttemptRecord | None:
-    """Read an attempt; None when the text is not one (another program's ref, a newer version)."""
+def to_document(record: AttemptRecord | RunRecord) -> dict[str, Any]:
+    """Return the record as JSON would give it back."""
+    return dict(json.loads(to_json(record)))
+
+
+def attempt_from(data: Mapping[str, Any]) -> AttemptRecord | None:
+    """Read an attempt; None when it is not one (another program's, a newer version's)."""
     try:
-        data = first_object(text)
         return AttemptRecord(
-            **data | {"state": AttemptState(data["state"]), "usage": Usage(**data["usage"])}
+            **{**data, "state": AttemptState(data["state"]), "usage": Usage(**data["usage"])}
         )
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def run_from_json(text: str) -> RunRecord | None:
-    """Read a run; None when the text is not one."""
+def run_from(data: Mapping[str, Any]) -> RunRecord | None:
+    """Read a run; None when it is not one."""
     try:
-        data = first_object(text)
         return RunRecord(
-            **data | {"state": RunState(data["state"]), "carried": tuple(data["carried"])}
+            **{**data, "state": RunState(data["state"]), "carried": tuple(data["carried"])}
         )
     except (ValueError, TypeError, KeyError):
         return None

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run import ledger, opening
+from orchestrator.store.store import open_store
+from tests.steps import Steps
 
 ATTEMPTS = 20
 
@@ -32,9 +33,6 @@ COMMANDS = {
 }
 
 
-SPEC = opening.Spec(change="item", title="Item", root=".", directory="spec", carried={})
-
-
 def make_project(path: Path) -> None:
     """Make a repository in which a run was begun and tried `ATTEMPTS` times."""
     path.mkdir()
@@ -42,9 +40,11 @@ def make_project(path: Path) -> None:
         identity = ["-c", "user.name=A", "-c", "user.email=a@localhost"]
         subprocess.run(["git", *identity, *arguments], cwd=path, check=True)
     repo = Repository.open(path)
-    opened = opening.open_run(repo, "item", SPEC, 1)
-    for number in range(1, ATTEMPTS + 1):
-        ledger.begin_attempt(repo, opened.run, "1", number, opened.tip, number)
+    with open_store(repo.state_dir) as store:
+        steps = Steps(repo, store)
+        opened = steps.open()
+        for number in range(1, ATTEMPTS + 1):
+            steps.begin(opened, number=number)
 
 
 def measure(rounds: int) -> dict[str, list[float]]:

@@ -15,6 +15,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.delivery import landing, planning, undo
 from orchestrator.run.delivery.pins import read_deliveries
 from orchestrator.run.engine import recover
+from orchestrator.store.store import Store, open_store
 from orchestrator.work.states import DeliveryState
 from tests.finished import BRANCH, make_finished, user_content
 from tests.gitrepo import fingerprint, git
@@ -45,14 +46,19 @@ def deliver(path: Path, how: str) -> None:
     """Deliver as `finish` does, in this process."""
     repo = Repository.open(path)
     recover(repo)
-    if landing.settle(repo, CHANGE) is not None:
+    with open_store(repo.state_dir) as store:
+        _deliver(repo, store, how)
+
+
+def _deliver(repo: Repository, store: Store, how: str) -> None:
+    if landing.settle(repo, store, CHANGE) is not None:
         return
     if how == "discard":
-        landing.discard(repo, CHANGE, NOW)
+        landing.discard(repo, store, CHANGE, NOW)
         return
     ready = planning.plan_delivery(repo, CHANGE, how, terminal=False)
     if how != "squash":
-        landing.deliver(repo, ready, NOW)
+        landing.deliver(repo, store, ready, NOW)
         return
     record, begun = landing.begin_squash(repo, ready, NOW)
     request = CommitRequest(
@@ -64,14 +70,15 @@ def deliver(path: Path, how: str) -> None:
         deadline=60,
     )
     commit_as_operator(begun, request)
-    assert landing.end_squash(repo, record, begun) is not None
+    assert landing.end_squash(repo, store, record, begun) is not None
 
 
 def take_back(path: Path, _: str) -> None:
     """Take back as `undo` does."""
     repo = Repository.open(path)
     recover(repo)
-    undo.undo(repo, CHANGE)
+    with open_store(repo.state_dir) as store:
+        undo.undo(repo, store, CHANGE)
 
 
 def killed_at(step: int, action: Callable[[Path, str], None], path: Path, how: str) -> bool:

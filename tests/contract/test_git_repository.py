@@ -195,7 +195,7 @@ def test_nothing_that_the_repository_configures_is_run(tmp_path: Path) -> None:
     )
     new = objects.commit(repo.git, tree, [repo.head], "New", repo.identity(), 1)
     objects.diff_text(repo.git, repo.head, new)
-    refs.move_ref(repo.git, refs.pin_ref("x"), new, None, "pin")
+    refs.move_ref(repo.git, refs.base_ref("x"), new, None, "pin")
     assert not sprung.exists()
 
 
@@ -268,11 +268,11 @@ def test_only_a_lock_in_our_own_namespace_is_moved_aside(
 ) -> None:
     monkeypatch.setattr(refs, "LOCK_PATIENCE", 0.0)
     repo = Repository.open(make_repository(tmp_path / "repo"))
-    for ref in (refs.pin_ref("x"), "refs/heads/theirs"):
+    for ref in (refs.base_ref("x"), "refs/heads/theirs"):
         lock = repo.common_dir / f"{ref}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
-    refs.move_ref(repo.git, refs.pin_ref("x"), repo.head, None, "pin")
+    refs.move_ref(repo.git, refs.base_ref("x"), repo.head, None, "pin")
     with pytest.raises(ProcessError):
         refs.move_ref(repo.git, "refs/heads/theirs", repo.head, None, "no")
     assert (repo.common_dir / "refs/heads/theirs.lock").exists()

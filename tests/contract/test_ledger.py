@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import attrs
 import pytest
 
-from orchestrator.adapters.git import checkpoint, refs
+from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.runner import Git
 from orchestrator.errors import BranchTakenError, ConflictError
-from orchestrator.run import ledger, opening
-from orchestrator.work.records import AttemptState, RunState
+from orchestrator.run import ledger
+from orchestrator.run.rebuild import rebuild
+from orchestrator.store.database import store_path
+from orchestrator.store.store import Store, open_store
+from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState
+from orchestrator.work.worker import Usage
 from tests.gitrepo import fingerprint, git, make_repository
+from tests.steps import Steps
 
 pytestmark = pytest.mark.processes
 
@@ -22,47 +28,24 @@ class Killed(BaseException):
     """Stands for SIGKILL between two steps."""
 
 
-def open_(repo: Repository, **carried: Path | None) -> opening.OpenedRun:
-    """Open a run of a change whose files lie in ``spec/``; keywords are names there."""
-    spec = opening.Spec(
-        change="item",
-        title="A",
-        root=".",
-        directory="spec",
-        carried={f"spec/{name}".encode(): file for name, file in carried.items()},
-    )
-    return opening.open_run(Repository.open(repo.checkout), "item", spec, 100)
-
-
-def work(repo: Repository, opened: opening.OpenedRun, number: int = 1) -> str:
-    """One successful attempt on story 1."""
-    attempt = ledger.begin_attempt(repo, opened.run, "1", number, opened.tip, 200)
-    (opened.workspace.path / "new.txt").write_text("new\n")
-    taken = checkpoint.take(repo, opened.workspace, opened.tip)
-    return ledger.keep_checkpoint(
-        repo,
-        attrs.evolve(attempt, state=AttemptState.VERIFIED),
-        opened.workspace,
-        tree=taken.tree,
-        tip=opened.tip,
-        title="1 First",
-        verified=True,
-        now=201,
-    )
-
-
 @pytest.fixture
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Repository.open(make_repository(tmp_path / "repo"))
 
 
-def test_run_attempt_checkpoint(repo: Repository) -> None:
+@pytest.fixture
+def steps(repo: Repository) -> Iterator[Steps]:
+    with open_store(repo.state_dir) as store:
+        yield Steps(repo, store)
+
+
+def test_run_attempt_checkpoint(repo: Repository, steps: Steps) -> None:
     before = fingerprint(repo.checkout)
-    opened = open_(repo)
+    opened = steps.open()
     assert not opened.continued
-    commit = work(repo, opened)
-    again = open_(repo)
+    commit = steps.work(opened)
+    again = steps.open()
     assert again.continued
     assert again.tip == commit
     assert [a.state for a in again.attempts] == [AttemptState.VERIFIED]
@@ -76,68 +59,72 @@ def write(repo: Repository, name: str, text: str) -> Path:
     return path
 
 
-def test_carried_files_become_the_first_commit(repo: Repository) -> None:
-    opened = open_(repo, new=write(repo, "new", "spec\n"))
+def test_carried_files_become_the_first_commit(repo: Repository, steps: Steps) -> None:
+    opened = steps.open(new=write(repo, "new", "spec\n"))
     assert opened.tip != repo.head
     assert (opened.workspace.path / "spec" / "new").read_text() == "spec\n"
 
 
-def test_what_a_person_mends_before_any_checkpoint_counts(repo: Repository) -> None:
-    opened = open_(repo, tasks=write(repo, "tasks", "one\n"))
-    attempt = ledger.begin_attempt(repo, opened.run, "1", 1, opened.tip, 200)
-    failed = attrs.evolve(attempt, state=AttemptState.FAILED, reason="bad")
-    ledger.keep_attempt(repo, failed, opened.workspace, opened.tip, 201)
+def test_what_a_person_mends_before_any_checkpoint_counts(repo: Repository, steps: Steps) -> None:
+    opened = steps.open(tasks=write(repo, "tasks", "one\n"))
+    attempt = steps.fail(opened, steps.begin(opened))
     git(repo.checkout, "commit", "-q", "--allow-empty", "-m", "Mended")
-    again = open_(repo, tasks=write(repo, "tasks", "two\n"))
+    again = steps.open(tasks=write(repo, "tasks", "two\n"))
     assert again.run.base == git(repo.checkout, "rev-parse", "HEAD")
     assert (again.workspace.path / "spec" / "tasks").read_text() == "two\n"
     assert again.run.id == opened.run.id
     assert [a.id for a in again.attempts] == [attempt.id]
-    assert open_(repo, tasks=write(repo, "tasks", "two\n")).tip == again.tip
+    assert steps.open(tasks=write(repo, "tasks", "two\n")).tip == again.tip
 
 
-def test_spec_changed_after_a_checkpoint_is_carried_and_merged(repo: Repository) -> None:
+def test_spec_changed_after_a_checkpoint_is_carried_and_merged(
+    repo: Repository, steps: Steps
+) -> None:
     text = "[ ] one\n\nabout two\n\n[ ] two\n"
-    opened = open_(repo, tasks=write(repo, "tasks", text), notes=write(repo, "notes", "old\n"))
+    opened = steps.open(tasks=write(repo, "tasks", text), notes=write(repo, "notes", "old\n"))
     (opened.workspace.path / "spec" / "tasks").write_text(text.replace("[ ] one", "[x] one"))
-    work(repo, opened)
+    steps.work(opened)
     changed = {
         "tasks": write(repo, "tasks", text.replace("[ ] two", "[ ] two and three")),
         "notes": write(repo, "notes", "new\n"),
     }
-    again = open_(repo, **changed)
+    again = steps.open(**changed)
     assert (again.workspace.path / "spec" / "tasks").read_text() == (
         "[x] one\n\nabout two\n\n[ ] two and three\n"
     )
     assert (again.workspace.path / "spec" / "notes").read_text() == "new\n"
-    assert open_(repo, **changed).tip == again.tip
+    assert steps.open(**changed).tip == again.tip
 
 
-def test_modes_of_changed_spec_files_are_carried(repo: Repository) -> None:
+def test_modes_of_changed_spec_files_are_carried(repo: Repository, steps: Steps) -> None:
     script = write(repo, "script", "one\n")
-    opened = open_(repo, script=script)
-    work(repo, opened)
+    opened = steps.open(script=script)
+    steps.work(opened)
     script.write_text("two\n")
     script.chmod(0o755)
-    tip = open_(repo, script=script).tip
+    tip = steps.open(script=script).tip
     assert git(repo.checkout, "ls-tree", tip, "spec/script").startswith("100755")
 
 
-def test_spec_changed_on_both_sides_stops_and_changes_nothing(repo: Repository) -> None:
-    opened = open_(repo, tasks=write(repo, "tasks", "[ ] one\n"))
+def test_spec_changed_on_both_sides_stops_and_changes_nothing(
+    repo: Repository, steps: Steps
+) -> None:
+    opened = steps.open(tasks=write(repo, "tasks", "[ ] one\n"))
     (opened.workspace.path / "spec" / "tasks").write_text("[x] one\n")
-    commit = work(repo, opened)
+    commit = steps.work(opened)
     with pytest.raises(ConflictError) as caught:
-        open_(repo, tasks=write(repo, "tasks", "[ ] something else\n"))
+        steps.open(tasks=write(repo, "tasks", "[ ] something else\n"))
     assert "spec/tasks" in caught.value.message
     assert ledger.branch_tip(repo, "item") == commit
 
 
-def test_ended_run_gives_a_fresh_allowance_on_the_same_branch(repo: Repository) -> None:
-    opened = open_(repo)
-    commit = work(repo, opened)
-    ledger.record_run(repo, attrs.evolve(opened.run, state=RunState.FAILED, reason="no"))
-    again = open_(repo)
+def test_ended_run_gives_a_fresh_allowance_on_the_same_branch(
+    repo: Repository, steps: Steps
+) -> None:
+    opened = steps.open()
+    commit = steps.work(opened)
+    steps.end(opened, RunState.FAILED, "no")
+    again = steps.open()
     assert not again.continued
     assert again.run.id != opened.run.id
     assert again.tip == commit
@@ -145,86 +132,282 @@ def test_ended_run_gives_a_fresh_allowance_on_the_same_branch(repo: Repository) 
     assert len(again.history) == 1
 
 
-def test_failed_attempt_is_pinned_and_the_workspace_restored(repo: Repository) -> None:
-    opened = open_(repo)
-    attempt = ledger.begin_attempt(repo, opened.run, "1", 1, opened.tip, 200)
+def test_failed_attempt_is_pinned_and_the_workspace_restored(
+    repo: Repository, steps: Steps
+) -> None:
+    opened = steps.open()
+    attempt = steps.begin(opened)
     (opened.workspace.path / "junk").write_text("junk")
-    failed = attrs.evolve(attempt, state=AttemptState.FAILED, reason="bad")
-    ref = ledger.keep_attempt(repo, failed, opened.workspace, opened.tip, 201)
+    failed = steps.fail(opened, attempt)
+    ref = refs.attempt_ref(attempt.id)
     assert not (opened.workspace.path / "junk").exists()
     assert git(repo.checkout, "show", f"{ref}:junk") == "junk"
     assert ledger.read_attempts(repo, "item") == (failed,)
 
 
-def test_branch_with_other_work_is_refused(repo: Repository) -> None:
+def test_branch_with_other_work_is_refused(repo: Repository, steps: Steps) -> None:
     git(repo.checkout, "branch", "orchestrator/item")
     with pytest.raises(BranchTakenError):
-        open_(repo)
+        steps.open()
 
 
-def test_branch_named_orchestrator_is_refused(repo: Repository) -> None:
+def test_branch_named_orchestrator_is_refused(repo: Repository, steps: Steps) -> None:
     git(repo.checkout, "branch", "orchestrator")
     with pytest.raises(BranchTakenError):
-        open_(repo)
+        steps.open()
 
 
-def test_branch_deleted_under_way_is_not_made_anew(repo: Repository) -> None:
-    opened = open_(repo)
-    work(repo, opened)
+def test_branch_deleted_under_way_is_not_made_anew(repo: Repository, steps: Steps) -> None:
+    opened = steps.open()
+    steps.work(opened)
     git(repo.checkout, "branch", "-q", "-D", "orchestrator/item")
     with pytest.raises(ConflictError) as caught:
-        open_(repo)
+        steps.open()
     assert "git branch" in (caught.value.fix or "")
 
 
-def test_commits_of_a_person_on_the_branch_are_adopted(repo: Repository) -> None:
-    opened = open_(repo)
-    work(repo, opened)
+def test_commits_of_a_person_on_the_branch_are_adopted(repo: Repository, steps: Steps) -> None:
+    opened = steps.open()
+    steps.work(opened)
     tree = git(repo.checkout, "rev-parse", "orchestrator/item^{tree}")
     mine = git(repo.checkout, "commit-tree", tree, "-p", "orchestrator/item", "-m", "Mine")
     git(repo.checkout, "update-ref", "refs/heads/orchestrator/item", mine)
-    assert open_(repo).tip == mine
+    assert steps.open().tip == mine
 
 
-STEPS = 25
+def subjects(repo: Repository) -> list[str]:
+    return git(repo.checkout, "log", "--format=%s", "orchestrator/item").splitlines()
 
 
-@pytest.mark.parametrize("step", range(1, STEPS))
-def test_killed_before_any_ref_moves_it_carries_on(
-    repo: Repository, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run with a failed and a good attempt, killed before its nth ref update, then redone."""
-    before = fingerprint(repo.checkout)
-    moves = 0
-    real = refs.move_ref
+def drive(steps: Steps) -> None:
+    """A run with a failed and a good attempt, as far as it has not been made yet."""
+    opened = steps.open()
+    mine = {a.number: a.state for a in opened.history}
+    if AttemptState.VERIFIED not in mine.values():
+        if AttemptState.FAILED not in mine.values():
+            attempt = steps.begin(opened, number=max(mine, default=0) + 1)
+            (opened.workspace.path / "junk").write_text("junk")
+            steps.fail(opened, attempt)
+            mine[attempt.number] = AttemptState.FAILED
+        steps.work(opened, max(mine) + 1)
+    steps.end(opened, RunState.DONE)
 
-    def counted(*arguments: str, **named: str) -> None:
-        nonlocal moves
-        moves += 1
-        if moves == step:
+
+class Knife:
+    """Kills before or after the nth durable step: a ref that moves, or a change of the store."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        self.steps = 0
+        self.at = at
+        for owner, name in ((refs, "move_ref"), (Store, "write")):
+            monkeypatch.setattr(owner, name, self.cut(getattr(owner, name)))
+
+    def cut(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **named: Any) -> Any:
+            self.point()
+            result = real(*arguments, **named)
+            self.point()
+            return result
+
+        return step
+
+    def point(self) -> None:
+        self.steps += 1
+        if self.steps == self.at:
             raise Killed
-        real(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(refs, "move_ref", counted)
-    finished: Callable[[], bool] = lambda: any(  # noqa: E731
-        a.state is AttemptState.VERIFIED for a in ledger.read_attempts(repo, "item")
-    )
-    for _ in range(3):
-        try:
-            opened = open_(repo)
-            if not finished():
-                number = max((a.number for a in opened.attempts), default=0) + 1
-                failing = ledger.begin_attempt(repo, opened.run, "1", number, opened.tip, 150)
-                failed = attrs.evolve(failing, state=AttemptState.FAILED, reason="bad")
-                ledger.keep_attempt(repo, failed, opened.workspace, opened.tip, 151)
-                work(repo, opened, number + 1)
-            ledger.record_run(repo, attrs.evolve(opened.run, state=RunState.DONE))
-            break
-        except Killed:
-            continue
-    subjects = git(repo.checkout, "log", "--format=%s", "orchestrator/item").splitlines()
-    assert subjects == ["item: 1 First", "Start"]
+
+def story_of(steps: Steps) -> list[str]:
+    """What the facts tell, in order, without what tells of a start and an end."""
+    return [
+        f"{fact.name} {fact.document['attempt']}"
+        for fact in steps.store.facts()
+        if "attempt" in fact.document
+    ]
+
+
+POINTS = 28
+
+
+@pytest.mark.parametrize("point", range(1, POINTS + 1))
+def test_killed_at_any_durable_step_it_carries_on(
+    repo: Repository, steps: Steps, point: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fingerprint(repo.checkout)
+    with monkeypatch.context() as patch:
+        knife = Knife(patch, point)
+        with pytest.raises(Killed):
+            drive(steps)
+        assert knife.steps == point
+    drive(steps)
+    assert subjects(repo) == ["item: 1 First", "Start"]
     run = ledger.read_run(repo, "item")
     assert run is not None
     assert run.state is RunState.DONE
+    attempts = ledger.read_attempts(repo, "item")
+    states = [attempt.state for attempt in attempts]
+    assert states.count(AttemptState.VERIFIED) == 1
+    assert states.count(AttemptState.FAILED) == 1
+    assert set(states) <= {AttemptState.VERIFIED, AttemptState.FAILED, AttemptState.LOST}
+    assert len(states) <= 3
+    # Every attempt is told of once when it starts and once when it ends, and is pinned.
+    assert sorted(story_of(steps)) == sorted(
+        line
+        for a in attempts
+        for verified in [a.state is AttemptState.VERIFIED]
+        for line in (
+            f"attempt_started {a.id}",
+            f"{'story_verified' if verified else 'attempt_failed'} {a.id}",
+        )
+    )
+    for attempt in attempts:
+        assert git(repo.checkout, "rev-parse", refs.attempt_ref(attempt.id))
+    failed = next(a for a in attempts if a.state is AttemptState.FAILED)
+    assert git(repo.checkout, "show", f"{refs.attempt_ref(failed.id)}:junk") == "junk"
+    assert steps.store.operations(state="intent") == ()
     assert fingerprint(repo.checkout) == before
+
+
+def test_the_points_are_all_there_are(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    knife = Knife(monkeypatch, 0)
+    drive(steps)
+    assert knife.steps == POINTS
+
+
+def killed_in_checkpoint(steps: Steps, monkeypatch: pytest.MonkeyPatch, *, moved: bool) -> str:
+    """Kill right before or after the branch moves to a checkpoint; returns the checkpoint."""
+    opened = steps.open()
+    real = refs.move_ref
+
+    def kill(git: Git, ref: str, *arguments: Any) -> None:
+        mine = ref == refs.branch_ref("item")
+        if mine and not moved:
+            raise Killed
+        real(git, ref, *arguments)
+        if mine:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refs, "move_ref", kill)
+        with pytest.raises(Killed):
+            steps.work(opened)
+    (operation,) = steps.store.operations(state="intent")
+    return str(operation.plan["new"])
+
+
+def move(repo: Repository, commit: str) -> None:
+    git(repo.checkout, "update-ref", "--create-reflog", "refs/heads/orchestrator/item", commit)
+
+
+def test_checkpoint_that_a_person_took_back_is_told_and_not_put_back(
+    repo: Repository, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = killed_in_checkpoint(steps, monkeypatch, moved=True)
+    move(repo, repo.head)
+    with pytest.raises(ConflictError, match="taken back") as caught:
+        steps.open()
+    assert new in (caught.value.fix or "")
+    assert ledger.branch_tip(repo, "item") == repo.head
+    # Running again is the person's answer: the work goes on from where the branch is.
+    opened = steps.open()
+    assert opened.tip == repo.head
+    (attempt,) = opened.attempts
+    assert attempt.state is AttemptState.LOST
+    assert git(repo.checkout, "show", f"{refs.attempt_ref(attempt.id)}:new.txt") == "new"
+
+
+def test_checkpoint_that_a_person_gives_back_counts(
+    repo: Repository, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = killed_in_checkpoint(steps, monkeypatch, moved=True)
+    git(repo.checkout, "branch", "-q", "-D", "orchestrator/item")
+    with pytest.raises(ConflictError, match="deleted") as caught:
+        steps.open()
+    assert "git branch" in (caught.value.fix or "")
+    git(repo.checkout, "branch", "orchestrator/item", new)
+    opened = steps.open()
+    assert opened.tip == new
+    assert [attempt.state for attempt in opened.attempts] == [AttemptState.VERIFIED]
+
+
+def test_commit_of_a_person_in_place_of_a_checkpoint_wins(
+    repo: Repository, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_in_checkpoint(steps, monkeypatch, moved=False)
+    mine = git(repo.checkout, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Mine")
+    move(repo, mine)
+    opened = steps.open()
+    assert opened.tip == mine
+    assert [attempt.state for attempt in opened.attempts] == [AttemptState.LOST]
+
+
+def test_checkpoint_whose_commit_a_power_cut_took_is_given_up(
+    repo: Repository, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = killed_in_checkpoint(steps, monkeypatch, moved=False)
+    git(repo.checkout, "update-ref", "-d", f"refs/orchestrator/attempts/item.{run_id(steps)}.1.1")
+    (repo.common_dir / "objects" / new[:2] / new[2:]).unlink()
+    opened = steps.open()
+    assert opened.tip == repo.head
+    assert [attempt.state for attempt in opened.attempts] == [AttemptState.LOST]
+
+
+def run_id(steps: Steps) -> str:
+    run = steps.store.run("item")
+    assert run is not None
+    return run.id
+
+
+def rebuilt(repo: Repository) -> tuple[list[AttemptRecord], RunRecord | None, list[str]]:
+    """What a new store knows after it was filled from git."""
+    with open_store(repo.state_dir) as store:
+        told = rebuild(repo, store)
+        assert (told is None) == (store.facts() == ())
+        assert rebuild(repo, store) is None
+        messages = [fact.document["message"] for fact in store.facts()]
+    return list(ledger.read_attempts(repo)), ledger.read_run(repo, "item"), messages
+
+
+def test_lost_store_is_put_together_from_git(repo: Repository) -> None:
+    with open_store(repo.state_dir) as store:
+        steps = Steps(repo, store)
+        opened = steps.open()
+        steps.fail(opened, steps.begin(opened), Usage(cost=0.5, turns=2))
+        attempt = steps.begin(opened, story="2.1", number=2)
+        (opened.workspace.path / "new.txt").write_text("new\n")
+        steps.verify(opened, attempt, Usage(cost=0.25, turns=3, input_tokens=9))
+        steps.end(opened, RunState.BLOCKED, "why?")
+    before = ledger.read_attempts(repo)
+    run = ledger.read_run(repo, "item")
+    store_path(repo.state_dir).unlink()
+    attempts, again, messages = rebuilt(repo)
+    assert attempts == list(before)
+    assert again == run
+    assert len(messages) == 1
+    assert "1 runs and 2 attempts" in messages[0]
+    # Of the verified one the branch alone tells as much.
+    store_path(repo.state_dir).unlink()
+    git(repo.checkout, "update-ref", "-d", refs.attempt_ref(attempts[1].id))
+    assert rebuilt(repo)[0] == list(before)
+
+
+def test_new_store_of_a_new_repository_tells_nothing(repo: Repository) -> None:
+    assert rebuilt(repo) == ([], None, [])
+
+
+def test_attempt_under_way_when_the_store_was_lost_is_kept(repo: Repository) -> None:
+    with open_store(repo.state_dir) as store:
+        steps = Steps(repo, store)
+        opened = steps.open()
+        attempt = steps.begin(opened)
+        (opened.workspace.directory / "attempts" / attempt.id).mkdir(parents=True)
+        (opened.workspace.path / "half").write_text("half")
+    store_path(repo.state_dir).unlink()
+    with open_store(repo.state_dir) as store:
+        rebuild(repo, store)
+        steps = Steps(repo, store)
+        opened = steps.open()
+        assert opened.continued
+        assert [(a.id, a.state) for a in opened.attempts] == [(attempt.id, AttemptState.LOST)]
+        assert git(repo.checkout, "show", f"{refs.attempt_ref(attempt.id)}:half") == "half"
+        assert steps.begin(opened).id != attempt.id

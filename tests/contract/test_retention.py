@@ -11,6 +11,7 @@ from orchestrator.adapters.git import workspace
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.delivery import landing, planning
 from orchestrator.run.delivery.retention import Collected, collect
+from orchestrator.store.store import open_store
 from tests.finished import BRANCH, make_finished
 from tests.scratch import CHANGE, Scratch
 
@@ -36,14 +37,19 @@ def pins(made: Scratch) -> str:
     return made.git("for-each-ref", "--format=%(refname)", *kinds)
 
 
+def deliver(made: Scratch, how: str) -> None:
+    repo = Repository.open(made.path)
+    with open_store(repo.state_dir) as store:
+        if how == "discard":
+            landing.discard(repo, store, CHANGE, int(time.time()))
+        else:
+            ready = planning.plan_delivery(repo, CHANGE, how, terminal=False)
+            landing.deliver(repo, store, ready, int(time.time()))
+
+
 @pytest.mark.parametrize("how", ["merge", "discard"])
 def test_pins_and_logs_of_what_was_delivered_go_after_their_time(done: Scratch, how: str) -> None:
-    repo = Repository.open(done.path)
-    if how == "discard":
-        landing.discard(repo, CHANGE, int(time.time()))
-    else:
-        ready = planning.plan_delivery(repo, CHANGE, how, terminal=False)
-        landing.deliver(repo, ready, int(time.time()))
+    deliver(done, how)
     all_pins = pins(done)
     assert collected(done, 13).refs == ()
     would = collected(done, 15, dry_run=True)
@@ -71,9 +77,7 @@ def test_what_is_not_delivered_is_never_collected(done: Scratch) -> None:
 
 def test_branch_that_a_person_kept_keeps_its_pins(done: Scratch) -> None:
     done.git("worktree", "add", "-q", str(done.home / "linked"), BRANCH)
-    repo = Repository.open(done.path)
-    ready = planning.plan_delivery(repo, CHANGE, "merge", terminal=False)
-    landing.deliver(repo, ready, int(time.time()))
+    deliver(done, "merge")
     assert done.git("rev-parse", BRANCH) == done.git("rev-parse", "main")
     assert collected(done, 10_000).refs == ()
 

@@ -16,7 +16,9 @@ from orchestrator.errors import AdapterTimedOutError, BusyError
 from orchestrator.guardian.reaper import TOKEN
 from orchestrator.run import claim, opening
 from orchestrator.run.claim import claim_workspace, worker_lock
+from orchestrator.store.store import open_store
 from tests.gitrepo import make_repository
+from tests.steps import Steps
 
 pytestmark = pytest.mark.processes
 
@@ -37,8 +39,8 @@ def repo(tmp_path: Path) -> Repository:
 
 
 def open_run(repo: Repository) -> opening.OpenedRun:
-    spec = opening.Spec(change="item", title="A", root=".", directory="spec", carried={})
-    return opening.open_run(repo, "item", spec, 100)
+    with open_store(repo.state_dir) as store:
+        return Steps(repo, store).open()
 
 
 def hold(lock: Path, last: Path) -> subprocess.Popen[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from pathlib import Path
@@ -63,24 +62,17 @@ def test_longer_wait_than_allowed_is_exit_3_and_goes_on_later(scratch: Scratch) 
 def test_wait_survives_kill_9_and_a_stop_ends_it_at_once(scratch: Scratch) -> None:
     scratch.worker(once(600))
     engine = scratch.start("run", CHANGE)
-    limited = scratch.path / ".git" / "orchestrator" / "runs"
-
-    def waits() -> bool:
-        text = "".join(path.read_text() for path in limited.glob("*/events.jsonl"))
-        return '"limit_reached"' in text
-
-    wait_for(waits)
+    wait_for(lambda: scratch.facts("limit_reached"))
     kill9(engine)
-    (log,) = limited.glob("*/events.jsonl")
-    log.unlink()
+    (first,) = scratch.facts("limit_reached")
     engine = scratch.start("run", CHANGE)
-    wait_for(waits)
+    wait_for(lambda: scratch.facts("limit_reached", first.seq))
     began = time.monotonic()
     engine.send_signal(signal.SIGINT)
     assert engine.wait(timeout=20) == 130
     assert time.monotonic() - began < 8
-    told = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [e["event"] for e in told if e["event"].startswith("attempt")] == []
+    told = [fact.name for fact in scratch.facts(since=first.seq)]
+    assert [name for name in told if name.startswith("attempt")] == []
 
 
 SPENDS = (

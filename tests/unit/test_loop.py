@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.adapters.git.refs import parse_trailers
 from orchestrator.work.loop import (
     AllDone,
     GiveUp,
@@ -25,12 +26,15 @@ from orchestrator.work.records import (
     AttemptState,
     RunRecord,
     RunState,
-    attempt_from_json,
-    run_from_json,
+    attempt_from,
+    run_from,
     tail,
+    to_document,
     to_json,
 )
 from orchestrator.work.spec import Story, Task
+from orchestrator.work.states import first_object
+from orchestrator.work.trailers import attempt_trailers, checkpointed_attempt
 from orchestrator.work.worker import Usage
 
 
@@ -186,7 +190,8 @@ def test_attempt_survives_as_json_with_trailers_behind_it(
         attempt("1", 1, state, reason=reason, evidence=evidence, learnings=learnings),
         usage=Usage(turns=1, cost=cost),
     )
-    assert attempt_from_json(to_json(record) + "\n\nOrchestrator-Item: a\n") == record
+    text = to_json(record) + "\n\nOrchestrator-Item: a\n"
+    assert attempt_from(first_object(text)) == record
 
 
 def test_run_survives_as_json() -> None:
@@ -206,13 +211,33 @@ def test_run_survives_as_json() -> None:
         story="2",
         carried=("x\udcff",),
     )
-    assert run_from_json(to_json(run)) == run
+    assert run_from(to_document(run)) == run
 
 
-@pytest.mark.parametrize("text", ["", "{}", "null", "[]", '{"state": "new"}', "tree\x00"])
-def test_what_is_not_a_record_is_none(text: str) -> None:
-    assert attempt_from_json(text) is None
-    assert run_from_json(text) is None
+@pytest.mark.parametrize("data", [{}, {"state": "new"}, {"state": "open", "more": 1}])
+def test_what_is_not_a_record_is_none(data: dict[str, object]) -> None:
+    assert attempt_from(data) is None
+    assert run_from(data) is None
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(cost=0.125, turns=3, output_tokens=7)])
+def test_verified_attempt_is_read_back_from_its_trailers(usage: Usage) -> None:
+    record = attrs.evolve(attempt("1.2", 4, AttemptState.VERIFIED), id="a.r.1-2-x.4", usage=usage)
+    message = f"a: 1.2 Story\n\n{attempt_trailers(record, verified=True)}"
+    trailers = parse_trailers(message)
+    assert attempt_from(checkpointed_attempt(trailers, record.at) or {}) == record
+
+
+def test_message_of_another_attempt_or_commit_is_no_checkpoint() -> None:
+    record = attrs.evolve(attempt("1", 1, AttemptState.FAILED), id="a.r.1.1")
+    assert checkpointed_attempt(parse_trailers(f"a\n\n{attempt_trailers(record)}"), 1) is None
+    for id in ("", "a", "a.r.1", "b.r.1.1", "a.r.1.x"):
+        named = {
+            "Orchestrator-Attempt": id,
+            "Orchestrator-Item": "a",
+            "Orchestrator-Verified": "no",
+        }
+        assert checkpointed_attempt(named, 1) is None
 
 
 def test_learnings_are_joined_once_and_bounded() -> None:

@@ -95,6 +95,11 @@ def is_ancestor(git: Git, ancestor: str, commit: str) -> bool:
     return git.run("merge-base", "--is-ancestor", ancestor, commit, check=False).returncode == 0
 
 
+def exists(git: Git, commit: str) -> bool:
+    """Whether a commit is there, with its tree."""
+    return git.run("cat-file", "-e", its_tree(commit), check=False).returncode == 0
+
+
 def read_blob(git: Git, commit: str, path: bytes) -> bytes | None:
     """Return a file's bytes in a commit or tree, or None when there is no such file."""
     listed = git.run("ls-tree", "-z", "--full-tree", "--end-of-options", commit, path).stdout

@@ -20,6 +20,7 @@ ATTEMPTS = "refs/orchestrator/attempts/"
 BASES = "refs/orchestrator/base/"
 RUNS = "refs/orchestrator/runs/"
 PINS = "refs/orchestrator/pins/"
+"""What versions before the store pinned checkpoints at; cleared away with their item."""
 KEPT = "refs/orchestrator/kept/"
 
 LOCK_PATIENCE = 5.0
@@ -65,11 +66,6 @@ def run_ref(item: str) -> str:
     return RUNS + _checked(item)
 
 
-def pin_ref(item: str) -> str:
-    """Return the ref that keeps a checkpoint before its branch moves."""
-    return PINS + _checked(item)
-
-
 def kept_ref(name: str) -> str:
     """Return the ref that keeps a delivery, or what a delivery put aside."""
     return KEPT + _checked(name)
@@ -95,11 +91,27 @@ def read_refs(git: Git, *prefixes: str) -> dict[str, RefRecord]:
     records = {}
     for start in range(0, len(parts) - len(fields), len(fields)):
         name, oid, when, message = parts[start : start + len(fields)]
-        subject, _, body = message.partition("\n\n")
-        records[name.lstrip("\n")] = RefRecord(
-            oid, " ".join(subject.split()), body, parse_trailers(message), int(when or 0)
-        )
+        records[name.lstrip("\n")] = _record(oid, when, message)
     return records
+
+
+def read_commits(git: Git, tip: str, *, without: str) -> tuple[RefRecord, ...]:
+    """Return the commits that ``tip`` contains and ``without`` does not, newest first."""
+    layout = "%H%x00%ct%x00%B%x00"
+    output = git.run(
+        "log", "-z", f"--format={layout}", "--end-of-options", tip, f"^{without}"
+    ).stdout
+    parts = output.decode(errors="surrogateescape").split("\0")
+    return tuple(
+        _record(oid, when, message)
+        for oid, when, message in zip(parts[0::4], parts[1::4], parts[2::4], strict=False)
+    )
+
+
+def read_reflog(git: Git, ref: str) -> tuple[str, ...]:
+    """Return where a ref was, newest first; nothing when that is not known."""
+    done = git.run("log", "-g", "--format=%H", "-n", "500", "--end-of-options", ref, check=False)
+    return tuple(done.stdout.decode().split()) if done.returncode == 0 else ()
 
 
 def parse_trailers(message: str) -> dict[str, str]:
@@ -109,6 +121,11 @@ def parse_trailers(message: str) -> dict[str, str]:
     if len(paragraphs) < 2 or not all(lines):
         return {}
     return {line[1]: line[2] for line in lines if line is not None}
+
+
+def _record(oid: str, when: str, message: str) -> RefRecord:
+    subject, _, body = message.partition("\n\n")
+    return RefRecord(oid, " ".join(subject.split()), body, parse_trailers(message), int(when or 0))
 
 
 def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> None:

@@ -10,6 +10,7 @@ from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
 from orchestrator.run.threads import GitThreads
+from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord
 
 from . import archive, landing, planning, retention, squash, undo
@@ -49,7 +50,7 @@ def _repository_lane(_: Undo | CollectGarbage) -> str:
 async def settle_delivery(command: SettleDelivery, context: Context) -> DeliveryRecord | None:
     """Handle `SettleDelivery`."""
     return await context.service(GitThreads).run(
-        landing.settle, context.service(Repository), command.item
+        landing.settle, context.service(Repository), context.service(Store), command.item
     )
 
 
@@ -85,7 +86,7 @@ async def add_archived(command: AddArchived, context: Context) -> MergePlan:
 async def deliver(command: Deliver, context: Context) -> DeliveryRecord:
     """Handle `Deliver`."""
     return await context.service(GitThreads).run(
-        landing.deliver, context.service(Repository), command.ready, _now()
+        landing.deliver, context.service(Repository), context.service(Store), command.ready, _now()
     )
 
 
@@ -93,7 +94,11 @@ async def deliver(command: Deliver, context: Context) -> DeliveryRecord:
 async def squash_item(command: Squash, context: Context) -> DeliveryRecord:
     """Handle `Squash`."""
     return await squash.squash(
-        command, context.service(Repository), context.service(GitThreads), _now()
+        command,
+        context.service(Repository),
+        context.service(Store),
+        context.service(GitThreads),
+        _now(),
     )
 
 
@@ -101,7 +106,7 @@ async def squash_item(command: Squash, context: Context) -> DeliveryRecord:
 async def discard(command: Discard, context: Context) -> DeliveryRecord:
     """Handle `Discard`."""
     return await context.service(GitThreads).run(
-        landing.discard, context.service(Repository), command.item, _now()
+        landing.discard, context.service(Repository), context.service(Store), command.item, _now()
     )
 
 
@@ -109,7 +114,11 @@ async def discard(command: Discard, context: Context) -> DeliveryRecord:
 async def block_item(command: BlockItem, context: Context) -> None:
     """Handle `BlockItem`."""
     await context.service(GitThreads).run(
-        landing.block, context.service(Repository), command.item, command.reason
+        landing.block,
+        context.service(Repository),
+        context.service(Store),
+        command.item,
+        command.reason,
     )
 
 
@@ -117,7 +126,7 @@ async def block_item(command: BlockItem, context: Context) -> None:
 async def undo_delivery(command: Undo, context: Context) -> DeliveryRecord:
     """Handle `Undo`."""
     return await context.service(GitThreads).run(
-        undo.undo, context.service(Repository), command.item
+        undo.undo, context.service(Repository), context.service(Store), command.item
     )
 
 

@@ -6,7 +6,8 @@ from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import UsageError
 from orchestrator.run import ledger
-from orchestrator.work.records import RunRecord, run_from_json
+from orchestrator.run.history import read_history
+from orchestrator.work.records import RunRecord
 from orchestrator.work.states import RunState
 
 
@@ -16,11 +17,11 @@ def item_named(repo: Repository, name: str) -> str:
     Raises:
       UsageError: when there is none; the known ones are listed.
     """
-    runs = [run_from_json(ref.body) for ref in refs.read_refs(repo.git, refs.RUNS).values()]
+    runs = read_history(repo.git).runs
     for run in runs:
-        if run is not None and name in (run.item, run.change):
-            return run.item
-    known = sorted(run.item for run in runs if run is not None)
+        if name in (run["item"], run["change"]):
+            return str(run["item"])
+    known = sorted({run["item"] for run in runs})
     fix = f"known: {', '.join(known)}" if known else "run something first"
     raise UsageError(f"no item {name}", fix=fix)
 

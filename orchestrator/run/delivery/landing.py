@@ -20,7 +20,9 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.run import ledger
 from orchestrator.run.claim import claim_workspace
-from orchestrator.run.opening import settle_attempt
+from orchestrator.run.events import DeliveryBlocked, ItemDelivered
+from orchestrator.run.settle import settle_attempt
+from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptState, DeliveryRecord, DeliveryState, RunRecord
 from orchestrator.work.states import RunState
 
@@ -90,7 +92,7 @@ def plan_of(record: DeliveryRecord) -> MergePlan:
     return MergePlan(record.target, record.old, record.new, f"{record.how} {record.item}")
 
 
-def deliver(repo: Repository, ready: Ready, now: int) -> DeliveryRecord:
+def deliver(repo: Repository, store: Store, ready: Ready, now: int) -> DeliveryRecord:
     """Merge or apply; returns the record of the delivery that arrived.
 
     Raises:
@@ -100,10 +102,10 @@ def deliver(repo: Repository, ready: Ready, now: int) -> DeliveryRecord:
     record = begin(repo, ready, now)
     put = checkout.apply if ready.how == "apply" else checkout.land
     landed = put(repo, ready.plan, carried(repo, ready.run), _noting(repo, record))
-    return arrive(repo, record, landed)
+    return arrive(repo, store, record, landed)
 
 
-def settle(repo: Repository, item: str) -> DeliveryRecord | None:
+def settle(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
     """Complete what a crash cut short after it could not be taken back any more.
 
     Returns:
@@ -116,9 +118,9 @@ def settle(repo: Repository, item: str) -> DeliveryRecord | None:
         return None
     if record.state is DeliveryState.DONE:
         landed = checkout.Landed(record.commit, record.start)
-        return arrive(repo, record, landed) if tip in (None, record.tip) else None
+        return arrive(repo, store, record, landed) if tip in (None, record.tip) else None
     if record.how == "discard":
-        return discard(repo, item, record.at)
+        return discard(repo, store, item, record.at)
     commit = landed_commit(repo, record)
     if commit is None:
         return None
@@ -126,7 +128,7 @@ def settle(repo: Repository, item: str) -> DeliveryRecord | None:
     if checkout.unfinished_landing(repo):
         plan = attrs.evolve(plan_of(record), new=commit)
         landed = checkout.land(repo, plan, carried(repo, run))
-    return arrive(repo, record, attrs.evolve(landed, start=record.start or landed.start))
+    return arrive(repo, store, record, attrs.evolve(landed, start=record.start or landed.start))
 
 
 def landed_commit(repo: Repository, record: DeliveryRecord) -> str | None:
@@ -163,7 +165,9 @@ def begin_squash(repo: Repository, ready: Ready, now: int) -> tuple[DeliveryReco
     return attrs.evolve(record, start=landing.start), landing
 
 
-def end_squash(repo: Repository, record: DeliveryRecord, landing: Landing) -> DeliveryRecord | None:
+def end_squash(
+    repo: Repository, store: Store, record: DeliveryRecord, landing: Landing
+) -> DeliveryRecord | None:
     """Let the index follow the commit that was made, or take the files back when none was.
 
     What somebody, a hook perhaps, made of the files meanwhile is kept at a ref.
@@ -180,10 +184,12 @@ def end_squash(repo: Repository, record: DeliveryRecord, landing: Landing) -> De
     if commit is None:
         record_delivery(repo, attrs.evolve(record, state=DeliveryState.VOID))
         return None
-    return arrive(repo, record, checkout.Landed(commit, record.start))
+    return arrive(repo, store, record, checkout.Landed(commit, record.start))
 
 
-def arrive(repo: Repository, record: DeliveryRecord, landed: checkout.Landed) -> DeliveryRecord:
+def arrive(
+    repo: Repository, store: Store, record: DeliveryRecord, landed: checkout.Landed
+) -> DeliveryRecord:
     """Record that a delivery took place, then remove its workspace and its branch."""
     done = record_delivery(
         repo,
@@ -199,7 +205,14 @@ def arrive(repo: Repository, record: DeliveryRecord, landed: checkout.Landed) ->
         "apply": f"applied to the work tree on {record.old}",
     }.get(record.how, f"{where} at {landed.commit}")
     state = RunState.DISCARDED if record.how == "discard" else RunState.DELIVERED
-    ledger.record_run(repo, attrs.evolve(run, state=state, reason=reason, story=""))
+    ledger.record_run(
+        repo,
+        store,
+        attrs.evolve(run, state=state, reason=reason, story=""),
+        ItemDelivered(
+            item=run.item, how=record.how, target=short(record.target), commit=landed.commit
+        ),
+    )
     clear_away(repo, done)
     return done
 
@@ -219,7 +232,7 @@ def clear_away(repo: Repository, record: DeliveryRecord) -> None:
         refs.delete_ref(repo.git, branch, record.tip)
 
 
-def discard(repo: Repository, item: str, now: int) -> DeliveryRecord:
+def discard(repo: Repository, store: Store, item: str, now: int) -> DeliveryRecord:
     """Give an item up: everything it made is pinned, then its workspace and its branch go.
 
     Raises:
@@ -254,15 +267,20 @@ def discard(repo: Repository, item: str, now: int) -> DeliveryRecord:
         place = workspace.open_existing(repo, item)
         for attempt in ledger.read_attempts(repo, item) if place is not None else ():
             if place is not None and attempt.state is AttemptState.STARTED:
-                settle_attempt(repo, attempt, place, tip, now)
-    return arrive(repo, record, checkout.Landed(run.base, ""))
+                settle_attempt(repo, store, attempt, place, tip, now)
+    return arrive(repo, store, record, checkout.Landed(run.base, ""))
 
 
-def block(repo: Repository, item: str, reason: str) -> None:
+def block(repo: Repository, store: Store, item: str, reason: str) -> None:
     """Record that a delivery waits for a person; `finish` may be given again."""
     run = ledger.read_run(repo, item)
     if run is not None and run.state in (RunState.DONE, RunState.BLOCKED) and not run.story:
-        ledger.record_run(repo, attrs.evolve(run, state=RunState.BLOCKED, reason=reason))
+        ledger.record_run(
+            repo,
+            store,
+            attrs.evolve(run, state=RunState.BLOCKED, reason=reason),
+            DeliveryBlocked(item=item, reason=reason),
+        )
 
 
 def carried(repo: Repository, run: RunRecord) -> dict[bytes, str | None]:

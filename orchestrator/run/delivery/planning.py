@@ -56,7 +56,7 @@ def plan_delivery(repo: Repository, item: str, how: str, *, terminal: bool) -> R
         raise ConflictError(
             f"branch orchestrator/{item} was rewritten: it does not hold what its run began with",
             where=refs.branch_ref(item),
-            fix=f"bring it back, or merge it by hand; its last checkpoint: {refs.pin_ref(item)}",
+            fix=f"bring it back, or merge it by hand; see orc recover {item}",
         )
     message = f"Merge {item} (orchestrator/{item})"
     own = None

@@ -12,8 +12,9 @@ from orchestrator.adapters.git import refs, workspace
 from orchestrator.adapters.git.place import delete_tree
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.claim import claim_workspace
-from orchestrator.run.paths import attempt_logs, events_log
-from orchestrator.work.records import RunRecord, run_from_json
+from orchestrator.run.history import from_refs
+from orchestrator.run.paths import attempt_logs
+from orchestrator.work.records import RunRecord, run_from
 from orchestrator.work.states import RunState
 
 _GONE = (RunState.DELIVERED, RunState.DISCARDED)
@@ -45,8 +46,7 @@ def collect(
     found = refs.read_refs(
         repo.git, refs.RUNS, refs.ATTEMPTS, refs.KEPT, refs.BASES, refs.PINS, refs.BRANCHES
     )
-    runs = [run for name, ref in found.items() if name.startswith(refs.RUNS)
-            and (run := run_from_json(ref.body)) is not None]  # fmt: skip
+    runs = [run for one in from_refs(found).runs if (run := run_from(one)) is not None]
     old = {run.item for run in runs if _is_over(found, run, before)}
     doomed = {
         name: ref.oid
@@ -93,11 +93,6 @@ def _old_files(
     for log in _older(attempt_logs(repo.state_dir), before):
         if log.name.split(".log")[0].split(".tail")[0] not in stay:
             yield log
-    active = {run.id for run in runs if run.state not in _GONE}
-    active |= {name.split(".")[-3] for name in stay if name.count(".") >= 3}
-    for directory in _older(events_log(repo.state_dir, "").parent, before):
-        if directory.name not in active:
-            yield directory
     yield from _older(repo.state_dir / "quarantine", before)
     home = repo.workspace_home()
     over = {run.item for run in runs if run.state in _GONE}

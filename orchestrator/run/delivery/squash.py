@@ -10,6 +10,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import ConflictError, OrchestratorError, StoppedError
 from orchestrator.run.threads import GitThreads
+from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord
 
 from .commands import Squash
@@ -23,7 +24,7 @@ _TAKE_BACK = 60.0
 
 
 async def squash(
-    command: Squash, repo: Repository, threads: GitThreads, now: int
+    command: Squash, repo: Repository, store: Store, threads: GitThreads, now: int
 ) -> DeliveryRecord:
     """Write the files, have them committed, let the index follow; all or nothing.
 
@@ -42,7 +43,7 @@ async def squash(
         refusal = await _commit(command, landing, record)
     finally:
         with trio.move_on_after(_TAKE_BACK, shield=True):
-            done = await threads.run(end_squash, repo, record, landing)
+            done = await threads.run(end_squash, repo, store, record, landing)
     if done is not None:
         return done
     raise refusal or ConflictError(

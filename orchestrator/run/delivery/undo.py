@@ -17,6 +17,8 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.runner import split_z
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.run import ledger
+from orchestrator.run.events import DeliveryUndone
+from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord, RunRecord
 from orchestrator.work.states import DeliveryState
 
@@ -25,7 +27,7 @@ from .landing import carried, landed_commit, plan_of, settle
 from .pins import keep_tree, read_deliveries, record_delivery
 
 
-def undo(repo: Repository, item: str | None) -> DeliveryRecord:
+def undo(repo: Repository, store: Store, item: str | None) -> DeliveryRecord:
     """Take back the last delivery, of one item or of all; returns its record.
 
     Raises:
@@ -43,7 +45,7 @@ def undo(repo: Repository, item: str | None) -> DeliveryRecord:
     if run is None or run.id != record.run:
         raise _built_on(record, f"{record.item} was run again since", "discard that run first")
     if record.state is DeliveryState.INTENT and landed_commit(repo, record):
-        record = settle(repo, record.item) or record
+        record = settle(repo, store, record.item) or record
     if record.state is DeliveryState.INTENT:
         _take_back_begun(repo, run, record)
     else:
@@ -52,7 +54,7 @@ def undo(repo: Repository, item: str | None) -> DeliveryRecord:
             _take_back_files(repo, record)
         elif record.how != "discard" and record.commit != record.old:
             _take_back_target(repo, record)
-    return _restore_item(repo, run, record)
+    return _restore_item(repo, store, run, record)
 
 
 def _take_back_begun(repo: Repository, run: RunRecord, record: DeliveryRecord) -> None:
@@ -113,13 +115,20 @@ def _require_free_branch(repo: Repository, record: DeliveryRecord) -> None:
         )
 
 
-def _restore_item(repo: Repository, run: RunRecord, record: DeliveryRecord) -> DeliveryRecord:
+def _restore_item(
+    repo: Repository, store: Store, run: RunRecord, record: DeliveryRecord
+) -> DeliveryRecord:
     refs.move_ref(
         repo.git, refs.branch_ref(record.item), record.tip,
         ledger.branch_tip(repo, record.item), f"undo {record.how}",
     )  # fmt: skip
     if record.state is DeliveryState.DONE:
-        ledger.record_run(repo, attrs.evolve(run, state=record.was, reason=record.why))
+        ledger.record_run(
+            repo,
+            store,
+            attrs.evolve(run, state=record.was, reason=record.why),
+            DeliveryUndone(item=run.item, how=record.how),
+        )
     return record_delivery(repo, attrs.evolve(record, state=DeliveryState.VOID))
 
 
