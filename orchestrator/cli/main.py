@@ -38,6 +38,8 @@ _MODULES = {
     "gc": "deliver",
     "config": "config",
     "completion": "completion",
+    "plugins": "call",
+    "call": "call",
 }
 
 

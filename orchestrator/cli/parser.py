@@ -25,6 +25,7 @@ deliver        finish    keep, merge, squash, apply or discard the result
                recover   list and restore what is pinned
                gc        remove what was kept long enough
 more           config    the settings in force, and where each comes from
+               plugins   what plugins offer         call   one of their commands
                completion  a script that completes orc in your shell
 """
 
@@ -157,6 +158,10 @@ def _more(commands: _Commands) -> None:
     config = _add(commands, "config", "the settings in force, and where each comes from", json=True)
     config.add_argument("key", nargs="?", help="only this one, or those below it")
     _settings(config)
+    _add(commands, "plugins", "the commands of installed plugins", json=True)
+    call = _add(commands, "call", "run a command of a plugin", json=True)
+    call.add_argument("name", metavar="PLUGIN.COMMAND")
+    call.add_argument("arguments", nargs="*", metavar="KEY=VALUE", help="or one JSON object")
     completion = _add(commands, "completion", "print a script that completes orc in your shell")
     completion.add_argument("shell", nargs="?", choices=("bash", "zsh", "fish"), default="bash")
     completion.add_argument("--list", choices=("items", "changes"), help=argparse.SUPPRESS)
