@@ -178,6 +178,9 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--until", metavar="CMD", help="the task is done when this succeeds too")
     _settings(run)
     run.add_argument("--model")
+    run.add_argument(
+        "--again", action="store_true", help="also what failed alike twice, or waits for a limit"
+    )
     run.add_argument("--baseline", choices=("run", "skip"), default="run")
     run.add_argument("--dry-run", action="store_true", help="say what would be done")
     run.add_argument("--no-tui", action="store_true", help="no live line on a terminal")

@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         overrides=overrides(arguments),
         model=arguments.model,
         baseline=arguments.baseline == "run",
+        again=arguments.again,
         patience=patience(arguments),
     )
     names = wanted(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,12 @@ class ChosenAgent:
     credential: Credential | None = None
     directories: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
+
+    def definition(self) -> str:
+        """Return what makes it this agent: its settings and the files of its program. Blocking."""
+        argv = self.settings.argv or (self.settings.kind,)
+        found = (shutil.which(part) or part for part in argv[:1])
+        return repr((self.settings, [_version(part) for part in (*found, *argv[1:])]))
 
 
 def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
@@ -95,6 +102,15 @@ def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> Ch
         directories=(Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude"),),
         files=(home / ".claude.json",),
     )
+
+
+def _version(part: str) -> tuple[int, int] | None:
+    """Tell the state of a file that a command line names, None when it names none."""
+    try:
+        found = os.stat(part)
+    except (OSError, ValueError):
+        return None
+    return (found.st_size, found.st_mtime_ns)
 
 
 def _program(settings: AgentSettings, path: str | None) -> str | None:

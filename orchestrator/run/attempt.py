@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from orchestrator.work.budget import Budget
 from orchestrator.work.loop import EVERYTHING, Selection, TryStory
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord
-from orchestrator.work.spec import Change, SpecSource
+from orchestrator.work.spec import Change, SpecSource, Story
 from orchestrator.work.states import PHASE
 from orchestrator.work.worker import (
     ApiRetry,
@@ -54,6 +55,8 @@ class LoopSettings:
       logs: directory of the attempts' raw output.
       budget: of one attempt; ``run_budget``: of all attempts of the run.
       wait: longest time to wait for a limit to end; 0 is never.
+      again: whether a person wants to try what failed or was refused before.
+      definition: tells whether the worker is the same; ``pays``: its credential, in words.
     """
 
     max_attempts: int
@@ -68,6 +71,9 @@ class LoopSettings:
     budget: Budget
     run_budget: Budget
     wait: float
+    again: bool
+    definition: str
+    pays: str
     selection: Selection = EVERYTHING
 
 
@@ -103,6 +109,13 @@ class AttemptRunner:
     def is_checked(self) -> bool:
         """Whether any command decides about what a worker left."""
         return bool(self.settings.build.verify or self.opened.run.until)
+
+    def inputs(self, change: Change, story: Story, tip: str) -> str:
+        """Return a digest of what an attempt begins with; see `AttemptRecord.inputs`."""
+        build = self.settings.build
+        prompt = story_prompt(change, story, verify=build.commands)
+        parts = (tip, prompt, repr(build), self.settings.definition)
+        return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
 
     async def read_change(self) -> Change:
         """Read the change as it is in the workspace now."""

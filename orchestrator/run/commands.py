@@ -137,6 +137,21 @@ class CloseRun(Command[None]):
 
 
 @attrs.frozen(kw_only=True)
+class HoldLimit(Command[float]):
+    """Remember until which Unix time a limit holds, and return the latest one that is known.
+
+    Attributes:
+      name: of the timer: one for each agent and credential.
+      forget: whether what was remembered before is dropped.
+    """
+
+    name: str
+    until: float
+    reason: str
+    forget: bool
+
+
+@attrs.frozen(kw_only=True)
 class RecordFact(Command[None]):
     """Record a fact that comes with no other change, then publish it."""
 

@@ -22,6 +22,7 @@ from .commands import (
     BeginAttempt,
     CloseRun,
     CopyIn,
+    HoldLimit,
     KeepAttempt,
     KeepCheckpoint,
     NoteBrought,
@@ -226,6 +227,24 @@ async def record_fact(command: RecordFact, context: Context) -> None:
         context.service(Store), command.fact, item=command.item, run=command.run
     )
     context.publish(recorded)
+
+
+@plugin.handles(HoldLimit, name="hold-limit", deadline=_DEADLINE)
+async def hold_limit(command: HoldLimit, context: Context) -> float:
+    """Handle `HoldLimit`."""
+    store = context.service(Store)
+
+    def hold() -> float:
+        known = {timer.name: timer.until for timer in store.timers()}.get(command.name)
+        until = max(command.until, 0.0 if command.forget else known or 0.0)
+        if until <= time.time():
+            if known is not None:
+                store.write(lambda tx: tx.clear_timer(command.name))
+        elif until != known:
+            store.write(lambda tx: tx.set_timer(command.name, until, command.reason))
+        return until
+
+    return await trio.to_thread.run_sync(hold)
 
 
 def _now() -> int:

@@ -29,6 +29,7 @@ class RunOptions:
     """What a person asked `run` for; None means: as configured.
 
     Attributes:
+      again: try also what failed the same way twice, and what a limit holds back.
       patience: seconds a git command may take before the configuration is known.
     """
 
@@ -39,6 +40,7 @@ class RunOptions:
     overrides: Mapping[str, Any] = attrs.field(factory=dict)
     model: str | None = None
     baseline: bool = True
+    again: bool = False
     patience: float = DEADLINE
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import attrs
 import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.errors import ConflictError, StoppedError
-from orchestrator.text import clock_time, one_line
+from orchestrator.text import one_line
 from orchestrator.work.adhoc import with_done
-from orchestrator.work.limits import fits, next_try, refusals, waits_until
 from orchestrator.work.loop import (
     AllDone,
     GiveUp,
@@ -23,9 +19,10 @@ from orchestrator.work.loop import (
     next_step,
 )
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
+from orchestrator.work.repeat import repeated
 from orchestrator.work.spec import Change
-from orchestrator.work.worker import Usage
 
+from .allowance import Allowance
 from .attempt import AttemptRunner
 from .baseline import Baseline
 from .commands import (
@@ -35,10 +32,8 @@ from .commands import (
     KeepAttempt,
     KeepCheckpoint,
 )
-from .events import AttemptFailed, AttemptStarted, LimitReached, RunEnded, StoryVerified, Warned
+from .events import AttemptFailed, AttemptStarted, RunEnded, StoryVerified, Warned
 from .judge import Judgement
-from .meter import Meter
-from .waiting import wait_until
 
 _KEEP_GRACE = 20.0
 
@@ -70,24 +65,18 @@ class StoryLoop:
 
     Attributes:
       stopping: once set, no new attempt starts.
-      clock: tells the Unix time in seconds.
     """
 
     runner: AttemptRunner
     stopping: trio.Event
-    clock: Callable[[], float] = time.time
-    _began: float = attrs.field(init=False)
-    _started: float = attrs.field(init=False)
-    _seconds_before: float = attrs.field(init=False)
+    _allowance: Allowance = attrs.field(init=False)
     _tip: str = attrs.field(init=False)
     _attempts: list[AttemptRecord] = attrs.field(init=False)
     _change: Change | None = attrs.field(default=None, init=False)
     _is_verified: bool = attrs.field(default=True, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._began = self.clock()
-        self._started = trio.current_time()
-        self._seconds_before = sum(attempt.seconds for attempt in self.runner.opened.attempts)
+        self._allowance = Allowance(runner=self.runner, stopping=self.stopping)
         self._tip = self.runner.opened.tip
         self._attempts = list(self.runner.opened.attempts)
 
@@ -145,49 +134,34 @@ class StoryLoop:
                 case Park(story=story, last=last):
                     return await self._end(RunState.BLOCKED, change, last.reason, story.id)
                 case TryStory():
-                    if (limited := await self._wait(change)) is not None:
-                        return limited
+                    inputs = self.runner.inputs(change, step.story, self._tip)
+                    if (same := self._repeated(step, inputs)) is not None:
+                        reason = (
+                            f"story {step.story.id} failed twice in the same way, and nothing it "
+                            f"depends on has changed: {same.reason}"
+                        )
+                        advice = f"orc run {self.runner.change} --again"
+                        failed = RunState.FAILED
+                        return await self._end(failed, change, reason, step.story.id, advice)
+                    if (refusal := await self._allowance.admit(self._attempts)) is not None:
+                        reason, advice = refusal.reason, refusal.advice
+                        return await self._tell_end(
+                            self._outcome(change, "limited", reason, advice)
+                        )
                     if await self.runner.steering.hold(self.stopping):
                         continue
                     if self.stopping.is_set():
                         outcome = self._outcome(change, "stopped", "stopped on request")
                         return await self._tell_end(outcome)
-                    self._attempts.append(await self._attempt(change, step))
+                    self._attempts.append(await self._attempt(change, step, inputs))
 
-    async def _wait(self, change: Change) -> Outcome | None:
-        """Wait, before an attempt, for what holds it back; a stop ends that at once.
-
-        Returns how the run ends when it may not wait that long.
-        """
-        settings = self.runner.settings
-        spent, seconds = self._spent()
-        again = f"orc run {self.runner.change}"
-        if (reached := settings.run_budget.reached(spent, seconds)) is not None:
-            advice = f"{again} with a higher --{reached.key.replace('_', '-')}"
-            reason = f"the run's budget is spent: {reached}"
-            return await self._tell_end(self._outcome(change, "limited", reason, advice))
-        until, agent = waits_until(self._attempts), self.runner.worker.name
-        wait = until - self.clock()
-        if wait <= 0:
+    def _repeated(self, step: TryStory, inputs: str) -> AttemptRecord | None:
+        """Return a failure that one more try would only pay for again."""
+        if self.runner.settings.again:
             return None
-        rest = settings.run_budget.rest(spent, seconds).seconds
-        is_too_long = rest is not None and wait >= rest
-        if is_too_long or not fits(self._attempts, settings.wait, self._began):
-            flag = "--max-time" if is_too_long else "--wait"
-            advice = f"{again}, after {clock_time(until)} or with a longer {flag}"
-            reason = f"{agent}: limit until {clock_time(until)}"
-            return await self._tell_end(self._outcome(change, "limited", reason, advice))
-        await self.runner.record(
-            LimitReached(
-                item=self.runner.opened.run.item,
-                agent=agent,
-                until=until,
-                seconds=wait,
-                reason=refusals(self._attempts)[-1].reason,
-            )
-        )
-        await wait_until(until, self.stopping, clock=self.clock)
-        return None
+        opened = self.runner.opened
+        everything = (*opened.history, *self._attempts[len(opened.attempts) :])
+        return repeated(everything, step.story.id, inputs)
 
     async def _read(self) -> Change:
         change = await self.runner.read_change()
@@ -197,7 +171,7 @@ class StoryLoop:
         self._change = change
         return change
 
-    async def _attempt(self, change: Change, step: TryStory) -> AttemptRecord:
+    async def _attempt(self, change: Change, step: TryStory, inputs: str) -> AttemptRecord:
         started = trio.current_time()
         opened, story = self.runner.opened, step.story
         attempt = await self.runner.caller.call(
@@ -217,10 +191,9 @@ class StoryLoop:
                 ),
             )
         )
+        attempt = attrs.evolve(attempt, inputs=inputs)
         learnings = gather_learnings((*opened.history, *self._attempts))
-        settings = self.runner.settings
-        spent, elapsed = self._spent()
-        meter = Meter(settings.budget.within(settings.run_budget.rest(spent, elapsed)))
+        meter = self._allowance.meter(self._attempts)
         try:
             judged = await self.runner.run(change, step, attempt, self._tip, learnings, meter)
         except BaseException as error:
@@ -230,8 +203,7 @@ class StoryLoop:
             raise
         seconds = trio.current_time() - started
         if judged.state is AttemptState.FAILED:
-            spent, elapsed = self._spent()
-            reached = settings.run_budget.reached(spent + judged.usage, elapsed)
+            reached = self._allowance.reached(self._attempts, judged.usage)
             if reached is not None:
                 # The story is not to blame: it uses up no attempt, and its budget may be raised.
                 reason = f"the run's budget is spent: {reached}"
@@ -257,8 +229,7 @@ class StoryLoop:
     ) -> AttemptRecord:
         attempt = _with(attempt, judged, seconds)
         if judged.state is AttemptState.LIMITED:
-            refused = len(refusals(self._attempts))
-            until = next_try(refused, judged.resets_at, self.clock())
+            until = self._allowance.next_try(self._attempts, judged.resets_at)
             attempt = attrs.evolve(attempt, until=until)
         await self._keep(change, step, attempt)
         return attempt
@@ -333,20 +304,12 @@ class StoryLoop:
             await self._keep(change, step, stopped)
 
     async def _end(
-        self, state: RunState, change: Change, reason: str = "", story: str = ""
+        self, state: RunState, change: Change, reason: str = "", story: str = "", advice: str = ""
     ) -> Outcome:
         run = attrs.evolve(self.runner.opened.run, state=state, reason=reason, story=story)
-        outcome = self._outcome(change, state.value, reason)
+        outcome = self._outcome(change, state.value, reason, advice)
         await self.runner.caller.call(CloseRun(run=run, fact=self._ended(outcome)))
         return outcome
-
-    def _spent(self) -> tuple[Usage, float]:
-        """Return what the attempts of the run used, and the seconds it was at work.
-
-        That is all the time of this engine, and the attempts of those before it.
-        """
-        usage = sum((attempt.usage for attempt in self._attempts), start=Usage())
-        return usage, self._seconds_before + trio.current_time() - self._started
 
     def _outcome(self, change: Change, state: str, reason: str, advice: str = "") -> Outcome:
         return Outcome(
@@ -355,7 +318,7 @@ class StoryLoop:
             done=_done(change),
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self._attempts),
-            cost=self._spent()[0].cost,
+            cost=self._allowance.spent(self._attempts)[0].cost,
             verified=self._is_verified and self.runner.is_checked,
             advice=advice,
         )

@@ -44,20 +44,19 @@ def waits_until(attempts: Sequence[AttemptRecord]) -> float:
     return refused[-1].until if refused else 0.0
 
 
-def fits(attempts: Sequence[AttemptRecord], allowed: float, since: float) -> bool:
-    """Tell whether the wait that is due stays within what a person allows.
+def fits(until: float, attempts: Sequence[AttemptRecord], allowed: float, since: float) -> bool:
+    """Tell whether a wait stays within what a person allows.
 
     Refusals in a row share the allowance, or many short waits would make an endless one.
 
     Args:
+      until: Unix time at which it ends.
       allowed: seconds to wait at most; 0 is never.
       since: Unix time at which this engine began: what was before it is no wait of its own.
     """
     refused = refusals(attempts)
-    if not refused:
-        return True
-    began = max(refused[0].at + refused[0].seconds, since)
-    return refused[-1].until - began <= allowed
+    began = max(refused[0].at + refused[0].seconds, since) if refused else since
+    return until - began <= allowed
 
 
 def _backoff(times: int) -> float:

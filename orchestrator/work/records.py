@@ -29,6 +29,8 @@ class AttemptRecord:
       reason: one line: why it failed, or the question it asks.
       evidence: the tail of what shows it (verification output), bounded.
       seconds: how long it took, verification included.
+      inputs: what it began with, as a digest: commit, task, verification and worker; without the
+        failures and learnings of earlier attempts.
       until: Unix time in seconds before which a LIMITED one is not repeated.
     """
 
@@ -45,6 +47,7 @@ class AttemptRecord:
     usage: Usage = attrs.field(factory=Usage)
     seconds: float = 0.0
     until: float = 0.0
+    inputs: str = ""
 
 
 @attrs.frozen(kw_only=True)

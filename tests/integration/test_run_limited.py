@@ -121,3 +121,33 @@ def test_time_of_the_run_interrupts_the_worker_and_is_exit_3(scratch: Scratch) -
     (kept,) = scratch.attempts()
     assert kept["state"] == "interrupted"
     assert scratch.git("show", f"{kept['commit']}:one.txt") == "half"
+
+
+def test_same_failure_is_not_paid_for_again_unasked(scratch: Scratch) -> None:
+    """Neither by the third attempt nor by the next run; a change or --again lets it on."""
+    scratch.worker("write('bad\\n'); tick(); complete()\n")
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 1, ran.err
+    assert "failed twice in the same way" in ran.out
+    assert "orc run add-things --again" in ran.out
+    assert len(scratch.attempts()) == 2
+    assert scratch.orc("run", CHANGE).code == 1
+    assert len(scratch.attempts()) == 2
+    assert scratch.orc("run", CHANGE, "--again", "--max-attempts", "1").code == 1
+    assert len(scratch.attempts()) == 3
+    scratch.worker(GOOD)
+    assert scratch.orc("run", CHANGE).code == 0
+
+
+def test_limit_of_an_agent_holds_for_other_changes_until_a_person_says_so(
+    scratch: Scratch,
+) -> None:
+    scratch.worker(once(7200).replace("story == '2' and ", ""))
+    assert scratch.orc("run", CHANGE, "--wait", "0").code == 3
+    other = scratch.path / "openspec" / "changes" / "add-more"
+    other.mkdir()
+    (other / "tasks.md").write_text("## 1. First\n\n- [ ] 1.1 Write one.txt\n")
+    ran = scratch.orc("run", "add-more", "--wait", "0")
+    assert ran.code == 3, ran.err
+    assert "mine: limit until" in ran.out
+    assert scratch.orc("run", CHANGE, "--wait", "0", "--again").code == 0

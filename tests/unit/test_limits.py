@@ -42,7 +42,7 @@ def test_refusals_in_a_row_come_to_an_end(answers: list[float | None], allowed: 
     for made, resets_at in enumerate(answers):
         until = next_try(made, resets_at, now)
         attempts.append(refused(now, until))
-        if not fits(attempts[1:], allowed, NOW):
+        if not fits(until, attempts[1:], allowed, NOW):
             break
         now = max(now, until)
     assert now - NOW <= allowed
@@ -60,9 +60,9 @@ def test_only_refusals_at_the_end_count() -> None:
 
 def test_what_happened_before_this_engine_is_no_wait_of_its_own() -> None:
     yesterday = [refused(NOW - 80_000, NOW - 70_000), refused(NOW, NOW + 100)]
-    assert fits(yesterday, 200, NOW)
-    assert not fits(yesterday, 200, NOW - 80_000)
-    assert not fits(yesterday, 0, NOW)
+    assert fits(NOW + 100, yesterday, 200, NOW)
+    assert not fits(NOW + 100, yesterday, 200, NOW - 80_000)
+    assert not fits(NOW + 100, yesterday, 0, NOW)
 
 
 @pytest.mark.parametrize("jump", [0.0, 7200.0, -7200.0])
