@@ -67,18 +67,25 @@ class Model:
     Attributes:
       script: its turns; the number of tool results in a request selects the turn.
       asked: is set when the first request of a conversation has arrived.
+      tokens: what each answer says it read, and half of that it wrote; money follows from it.
     """
 
     script: Sequence[Turn]
     url: str = ""
+    tokens: int = 10
     asked: threading.Event = attrs.field(factory=threading.Event)
     prompts: list[str] = attrs.field(factory=list)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, *, subscription: bool = False) -> dict[str, str]:
         """What makes a CLI talk to this model and to nobody else."""
+        login = "sk-ant-oat01-" + "x" * 80
         return {
             "ANTHROPIC_BASE_URL": self.url,
-            "ANTHROPIC_API_KEY": "test",
+            **(
+                {"CLAUDE_CODE_OAUTH_TOKEN": login}
+                if subscription
+                else {"ANTHROPIC_API_KEY": "test"}
+            ),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_TELEMETRY": "1",
         }
@@ -99,9 +106,9 @@ class Model:
 
 
 @contextmanager
-def serve(*script: Turn) -> Iterator[Model]:
+def serve(*script: Turn, tokens: int = 10) -> Iterator[Model]:
     """Serve a model for as long as the block lasts."""
-    model = Model(script)
+    model = Model(script, tokens=tokens)
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
@@ -125,11 +132,11 @@ def serve(*script: Turn) -> Iterator[Model]:
                 return self._reply(turn.status, document, turn.headers)
             name = request.get("model", "")
             if not request.get("stream"):
-                return self._reply(200, _message(name, [_block(turn)], _reason(turn)))
+                return self._reply(200, _message(name, [_block(turn)], _reason(turn), model.tokens))
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
             self.end_headers()
-            for event in _events(name, turn):
+            for event in _events(name, turn, model.tokens):
                 data = json.dumps(event)
                 self.wfile.write(f"event: {event['type']}\ndata: {data}\n\n".encode())
             return None
@@ -170,7 +177,7 @@ def _reason(turn: Say | Use) -> str:
     return "end_turn" if isinstance(turn, Say) else "tool_use"
 
 
-def _message(model: str, content: list[Any], reason: str | None) -> dict[str, Any]:
+def _message(model: str, content: list[Any], reason: str | None, tokens: int) -> dict[str, Any]:
     return {
         "id": f"msg_{uuid.uuid4().hex}",
         "type": "message",
@@ -179,11 +186,11 @@ def _message(model: str, content: list[Any], reason: str | None) -> dict[str, An
         "content": content,
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": {"input_tokens": 10, "output_tokens": 5},
+        "usage": {"input_tokens": tokens, "output_tokens": tokens // 2},
     }
 
 
-def _events(model: str, turn: Say | Use) -> Iterator[dict[str, Any]]:
+def _events(model: str, turn: Say | Use, tokens: int) -> Iterator[dict[str, Any]]:
     block = _block(turn)
     if isinstance(turn, Say):
         empty, delta = {**block, "text": ""}, {"type": "text_delta", "text": turn.text}
@@ -191,10 +198,10 @@ def _events(model: str, turn: Say | Use) -> Iterator[dict[str, Any]]:
         partial = json.dumps(dict(turn.inputs))
         empty = {**block, "input": {}}
         delta = {"type": "input_json_delta", "partial_json": partial}
-    yield {"type": "message_start", "message": _message(model, [], None)}
+    yield {"type": "message_start", "message": _message(model, [], None, tokens)}
     yield {"type": "content_block_start", "index": 0, "content_block": empty}
     yield {"type": "content_block_delta", "index": 0, "delta": delta}
     yield {"type": "content_block_stop", "index": 0}
     ended = {"stop_reason": _reason(turn), "stop_sequence": None}
-    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 5}}
+    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": tokens // 2}}
     yield {"type": "message_stop"}

@@ -37,7 +37,7 @@ from .build import Build
 from .checker import Checker
 from .commands import RecordFact
 from .events import WorkerActed
-from .guidance import TakeGuidance
+from .guidance import AllGuidance, TakeGuidance
 from .judge import Caller, Judge, Judgement
 from .meter import LAST_GRACE, Meter
 from .opening import OpenedRun
@@ -110,10 +110,11 @@ class AttemptRunner:
         """Whether any command decides about what a worker left."""
         return bool(self.settings.build.verify or self.opened.run.until)
 
-    def inputs(self, change: Change, story: Story, tip: str) -> str:
+    async def inputs(self, change: Change, story: Story, tip: str) -> str:
         """Return a digest of what an attempt begins with; see `AttemptRecord.inputs`."""
         build = self.settings.build
-        prompt = story_prompt(change, story, verify=build.commands)
+        told = await self.caller.call(AllGuidance(item=self.opened.run.item))
+        prompt = story_prompt(change, story, verify=build.commands, guidance=told)
         parts = (tip, prompt, repr(build), self.settings.definition)
         return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
 

@@ -39,6 +39,20 @@ class TakeGuidance(Command[tuple[str, ...]]):
     attempt: str
 
 
+@attrs.frozen(kw_only=True)
+class AllGuidance(Command[tuple[str, ...]]):
+    """Return everything a person ever told an item, oldest first."""
+
+    item: str
+
+
+@plugin.handles(AllGuidance, name="all-guidance", deadline=_DEADLINE)
+async def all_guidance(command: AllGuidance, context: Context) -> tuple[str, ...]:
+    """Handle `AllGuidance`."""
+    rows = await trio.to_thread.run_sync(context.service(Store).guidance, command.item)
+    return tuple(row.text for row in rows)
+
+
 @plugin.handles(GiveGuidance, name="give-guidance", deadline=_DEADLINE)
 async def give_guidance(command: GiveGuidance, context: Context) -> Guided:
     """Handle `GiveGuidance`."""

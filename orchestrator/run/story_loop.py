@@ -134,7 +134,7 @@ class StoryLoop:
                 case Park(story=story, last=last):
                     return await self._end(RunState.BLOCKED, change, last.reason, story.id)
                 case TryStory():
-                    inputs = self.runner.inputs(change, step.story, self._tip)
+                    inputs = await self.runner.inputs(change, step.story, self._tip)
                     if (same := self._repeated(step, inputs)) is not None:
                         reason = (
                             f"story {step.story.id} failed twice in the same way, and nothing it "
