@@ -41,7 +41,7 @@ def logs(arguments: argparse.Namespace) -> int:
         name = max(mine, key=lambda attempt: (attempt.at, attempt.number)).id
     else:
         name = _named(wanted, known.keys())
-    _print(LogReader(state, name).read(to_end=True))
+    _print_whole(state, name)
     return 0
 
 
@@ -64,7 +64,7 @@ def _follow(engine: Engine, state: Path, wanted: str | None, known: Iterable[str
     if wanted not in (None, item):
         only = _named(str(wanted), {*known, *([current] if current else [])})
         if only != current:
-            _print(LogReader(state, only).read(to_end=True))
+            _print_whole(state, only)
             return 0
     reader = LogReader(state, current) if current else None
     heard = time.monotonic()
@@ -84,11 +84,11 @@ def _follow(engine: Engine, state: Path, wanted: str | None, known: Iterable[str
             if news["method"] == "ended" or (only and _ended(event) == only):
                 return 0
             if event.get("event") == "attempt_started" and event.get("item") == item:
-                _print(reader.read(to_end=True) if reader else ())
+                _finish(reader)
                 _head(event)
                 reader = LogReader(state, event["attempt"])
     finally:
-        _print(reader.read(to_end=True) if reader else ())
+        _finish(reader)
 
 
 def _current(engine: Engine, item: str) -> str | None:
@@ -107,6 +107,17 @@ def _ended(event: dict[str, Any]) -> str | None:
 def _head(event: dict[str, Any]) -> None:
     title = one_line(f"{event['story']} {event['title']}  {event['attempt']}", 120)
     print(coloured(f"== {title}", "bold", sys.stderr), file=sys.stderr, flush=True)
+
+
+def _print_whole(state: Path, attempt: str) -> None:
+    _finish(LogReader(state, attempt))
+
+
+def _finish(reader: LogReader | None) -> None:
+    """Print what is left of a log that does not grow any more."""
+    if reader is not None:
+        with reader:
+            _print(reader.read(to_end=True))
 
 
 def _print(lines: Iterable[str]) -> None:

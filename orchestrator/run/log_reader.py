@@ -14,7 +14,10 @@ _LONGEST = 1 << 16
 
 
 class LogReader:
-    """One reader's place in the log of one attempt; the log need not exist yet."""
+    """One reader's place in the log of one attempt, for as long as the block lasts.
+
+    The log need not exist yet.
+    """
 
     def __init__(self, state_dir: Path, attempt: str) -> None:
         head = attempt_log(state_dir, attempt)
@@ -22,12 +25,13 @@ class LogReader:
         self._file: BinaryIO | None = None
         self._is_final = False
         self._line = bytearray()
+        self._is_midway = False
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def __enter__(self) -> LogReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
 
     def read(self, *, to_end: bool = False) -> Iterator[str]:
         """Yield what has come since the last call, line by line, a very long one in pieces.
@@ -48,20 +52,18 @@ class LogReader:
                 if dropped:
                     yield "[part of the output was dropped]\n"
                 self._open(path)
-        if to_end and self._line:
-            yield self._take() + "\n"
+        if to_end and (self._line or self._is_midway):
+            yield from self._lines(b"\n")
 
     def _lines(self, data: bytes) -> Iterator[str]:
         self._line += data
         *lines, self._line = self._line.split(b"\n")
         for line in lines:
             yield line.decode(errors="replace") + "\n"
+            self._is_midway = False
         if len(self._line) > _LONGEST:
-            yield self._take()
-
-    def _take(self) -> str:
-        text, self._line = self._line.decode(errors="replace"), bytearray()
-        return text
+            yield self._line.decode(errors="replace")
+            self._line, self._is_midway = bytearray(), True
 
     def _following(self) -> tuple[Path, bool] | None:
         """Return the part that comes after this one, and whether others were dropped before it."""
@@ -73,8 +75,13 @@ class LogReader:
         later = paths[paths.index(here) + 1 :] if here is not None else paths[1:]
         return (later[0], here is None) if later else None
 
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def _open(self, path: Path) -> None:
-        self.close()
+        self._close()
         self._is_final = False
         try:
             self._file = path.open("rb", buffering=0)
