@@ -16,6 +16,7 @@ from orchestrator.errors import UsageError
 from orchestrator.run.build import choose_build
 from orchestrator.run.ledger import read_attempts, read_run
 from orchestrator.run.specs import find_change, find_item, find_source
+from orchestrator.store.reading import open_reader
 from orchestrator.text import one_line
 from orchestrator.work.loop import gather_learnings, last_failure
 from orchestrator.work.prompt import story_prompt
@@ -83,12 +84,15 @@ def _prompt(repo: Repository, item: str, change: Change, story_id: str) -> str:
     config = load_config(repo.checkout / FILE_NAME, environ=os.environ)
     run, attempts = read_run(repo, item), read_attempts(repo, item)
     current = [attempt for attempt in attempts if run is not None and attempt.run == run.id]
+    with open_reader(repo.state_dir) as reader:
+        told = reader.pending_guidance(item) if reader is not None else ()
     return story_prompt(
         change,
         found,
         verify=choose_build(config, change.root, repo.checkout).commands,
         previous=last_failure(current, story_id),
         learnings=gather_learnings(attempts),
+        guidance=[row.text for row in told],
     )
 
 

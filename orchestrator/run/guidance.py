@@ -91,7 +91,7 @@ def give(store: Store, item: str, text: str) -> Guided:
 
 def take(store: Store, item: str, attempt: str) -> tuple[str, ...]:
     """Return what an attempt is to be told, oldest first, and note that it was. Blocking."""
-    if not store.guidance(item):
+    if not store.pending_guidance(item):
         return ()
     rows = store.write(lambda tx: tx.take_guidance(item, attempt))
     return tuple(row.text for row in rows)

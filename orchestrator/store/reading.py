@@ -195,6 +195,16 @@ class Reader:
         )
         return tuple(GuidanceRow(*row) for row in rows)
 
+    def pending_guidance(self, item: str) -> tuple[GuidanceRow, ...]:
+        """Return what a person told an item and no attempt was verified with, oldest first."""
+        rows = self._rows(
+            "SELECT id, item, text, at, attempt FROM guidance WHERE item = ?1 AND "
+            "(attempt IS NULL OR attempt NOT IN "
+            "(SELECT id FROM attempts WHERE item = ?1 AND state = 'verified')) ORDER BY id",
+            item,
+        )
+        return tuple(GuidanceRow(*row) for row in rows)
+
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
             with self._lock:

@@ -122,13 +122,12 @@ class Transaction(Reader):
         return id
 
     def take_guidance(self, item: str, attempt: str) -> tuple[GuidanceRow, ...]:
-        """Give ``attempt`` what no attempt was verified with yet, and return all that it has."""
-        self._connection.execute(
-            "UPDATE guidance SET attempt = ?1 WHERE item = ?2 AND (attempt IS NULL OR "
-            "attempt NOT IN (SELECT id FROM attempts WHERE item = ?2 AND state = 'verified'))",
-            (attempt, item),
+        """Give ``attempt`` what no attempt was verified with yet, and return it."""
+        rows = self.pending_guidance(item)
+        self._connection.executemany(
+            "UPDATE guidance SET attempt = ? WHERE id = ?", [(attempt, row.id) for row in rows]
         )
-        return tuple(row for row in self.guidance(item) if row.attempt == attempt)
+        return tuple(row._replace(attempt=attempt) for row in rows)
 
     def _decide(self, id: str, state: str) -> bool:
         cursor = self._connection.execute(

@@ -97,7 +97,7 @@ def test_status_logs_and_events_follow_a_run_to_its_end(
     logs = terminals.follow("logs", "-f")
     events = terminals.follow("events", "-f", "--since", "0", "--json")
     assert read_line(logs) == "at work on 1 try 1\n"
-    assert scratch.orc("status").out.startswith(f"{CHANGE}  in progress")
+    assert scratch.orc("status").out.splitlines()[0] == f"{CHANGE}  in progress 0/2"
     let_go("1")
     wait_for(lambda: scratch.arrived("2"))
     assert read_line(logs) == "<promise>COMPLETE</promise>\n"
@@ -105,15 +105,22 @@ def test_status_logs_and_events_follow_a_run_to_its_end(
     status = json.loads(scratch.orc("status", "--json").out)
     (item,) = status["items"]
     assert status["run"] == {"running": True, "item": CHANGE, "paused": False, "stopping": False}
-    assert (item["status"], item["story"], item["waits"]) == ("in progress", "2", None)
+    assert (item["status"], item["stories_done"], item["stories"]) == ("in progress", 1, 2)
+    assert (item["story"], item["waits"]) == ("2", None)
     let_go("2")
     assert engine.wait(timeout=30) == 0
     rest, _ = logs.communicate(timeout=30)
     assert (logs.returncode, rest) == (0, "<promise>COMPLETE</promise>\n")
     told, complaint = events.communicate(timeout=30)
     assert (events.returncode, complaint) == (0, "")
-    assert json.loads(told.splitlines()[-1])["event"] == "run_ended"
-    assert scratch.orc("status").out.startswith(f"{CHANGE}  done")
+    lines = [json.loads(line) for line in told.splitlines()]
+    names = [line["event"] for line in lines]
+    assert names[0] == "run_started"
+    assert names[-1] == "run_ended"
+    assert names.count("story_verified") == names.count("attempt_started") == 2
+    numbers = [line["seq"] for line in lines if line["seq"]]
+    assert numbers == sorted(set(numbers))
+    assert scratch.orc("status").out.splitlines()[0] == f"{CHANGE}  done 2/2"
 
 
 def test_polite_stop_lets_the_attempt_end_and_says_when_it_has(
@@ -153,7 +160,7 @@ def test_an_engine_that_is_stuck_is_told_and_can_be_killed(
     engine.send_signal(signal.SIGSTOP)
     status = scratch.orc("status")
     assert "did not answer" in status.err
-    assert status.out.startswith(f"{CHANGE}  in progress")
+    assert status.out.startswith(f"{CHANGE}  in progress 0/2")
     assert scratch.orc("pause").code == 1
     stopped = scratch.orc("stop", "--force")
     assert (stopped.code, stopped.out) == (0, f"stopped {CHANGE}\n"), stopped.err
@@ -175,7 +182,7 @@ def test_followers_of_a_killed_engine_end_and_say_so(
         if follower is not followers[2]:
             assert (follower.returncode, "ended without a word" in complaint) == (1, True)
     status = scratch.orc("status")
-    assert status.out.startswith(f"{CHANGE}  interrupted")
+    assert status.out.startswith(f"{CHANGE}  interrupted 0/2")
     for command in ("stop", "pause", "resume"):
         ran = scratch.orc(command)
         assert (ran.code, "nothing runs here" in ran.err) == (2, True), command
@@ -189,7 +196,7 @@ def test_pause_holds_the_next_attempt_and_resume_lets_it_begin(
     assert scratch.orc("pause").out == "it was paused already\n"
     let_go("1")
     wait_for(lambda: scratch.log()[-1] == f"{CHANGE}: 1 First")
-    assert "waits: paused" in scratch.orc("status").out
+    assert scratch.orc("status").out.splitlines()[0] == f"{CHANGE}  in progress 1/2  waits: paused"
     assert not scratch.arrived("2")
     let_go("2")
     assert scratch.orc("resume").code == 0
@@ -205,6 +212,38 @@ def test_a_paused_run_can_be_stopped(scratch: Scratch, terminals: Terminals) -> 
     wait_for(lambda: scratch.log()[-1] == f"{CHANGE}: 1 First")
     assert scratch.orc("stop").code == 0
     assert engine.wait(timeout=5) == 130
+
+
+def test_guidance_interrupts_and_reaches_the_next_attempt(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    scratch.worker(
+        "prompt = Path(os.environ['ORCHESTRATOR_PROMPT_FILE']).read_text()\n"
+        "if story == '1' and 'Guidance from the operator' not in prompt:\n"
+        "    arrive(); write('half'); time.sleep(300)\n"
+        "if story == '1': assert 'use\\n argon2' in prompt, prompt\n"
+        "else: assert 'argon2' not in prompt, prompt\n" + GOOD
+    )
+    engine = terminals.begin()
+    told = scratch.orc("tell", CHANGE, "use\n argon2\x1b[2J", "--now")
+    assert told.out == f"told {CHANGE}: the attempt is interrupted, the next one starts with it\n"
+    assert engine.wait(timeout=60) == 0
+    (kept,) = [one for one in scratch.attempts() if one["state"] == "interrupted"]
+    assert kept["story"] == "1"
+    assert scratch.git("show", f"{kept['commit']}:one.txt") == "half"
+
+
+def test_guidance_without_an_engine_waits_for_the_next_run(scratch: Scratch) -> None:
+    assert scratch.orc("tell", CHANGE, "too early").code == 2
+    scratch.worker("print('<promise>BLOCKED: which colour?</promise>')\n")
+    assert scratch.orc("run", CHANGE).code == 4
+    assert scratch.orc("tell", CHANGE, "blue", "of", "course").code == 0
+    scratch.worker(
+        "prompt = Path(os.environ['ORCHESTRATOR_PROMPT_FILE']).read_text()\n"
+        "assert ('blue of course' in prompt) == (story == '1')\n" + GOOD
+    )
+    assert "blue of course" in scratch.orc("show", CHANGE, "--prompt", "1").out
+    assert scratch.orc("run", CHANGE, "--max-attempts", "1").code == 0
 
 
 def test_a_worker_cannot_steer_its_own_run(scratch: Scratch) -> None:
