@@ -14,7 +14,7 @@ Patience = NewType("Patience", float)
 
 FINISHES = ("keep", "merge", "squash", "apply")
 """What may happen to an item's branch at the end of its run."""
-MODES = ("clone", "worktree")
+MODES = ("clone", "worktree", "in-place")
 """Kinds of workspaces."""
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import attrs
 
+from orchestrator.adapters.git import borrowed
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.git.workspace import KINDS
+from orchestrator.adapters.git.workspace import KINDS, require_workable
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
@@ -57,7 +58,8 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
         repo = Repository.open(start)
         config_file = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
         repo = repo.working(_mode(config_file))
-        repo.require_workable()
+        if not borrowed.note(repo).exists():
+            require_workable(repo, repo.changes())
     except OrchestratorError as error:
         return [Finding(level="fail", about="git", text=error.message, fix=error.fix)]
     findings = [
@@ -140,11 +142,13 @@ def _locks(repo: Repository) -> str:
             "a `finish --merge` was interrupted while it changed this checkout",
             fix="orc finish ITEM --merge again: it completes what was begun",
         )
-    return (
-        f"an engine runs {item}"
-        if (item := running_item(repo.state_dir)) is not None
-        else "none held"
-    )
+    item = running_item(repo.state_dir)
+    if item is None and borrowed.note(repo).exists():
+        raise UsageError(
+            "a run that was killed had borrowed this checkout",
+            fix="orc run again: it gives the checkout back first",
+        )
+    return f"an engine runs {item}" if item is not None else "none held"
 
 
 def _environment(repo: Repository) -> list[Finding]:

@@ -19,6 +19,7 @@ from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.change import run_change
 from orchestrator.run.delivery.finish import FinishOptions, finish_item
 from orchestrator.run.plan import Plan, RunOptions, make_plan
+from orchestrator.run.returning import give_back_left
 from orchestrator.run.specs import find_source
 from orchestrator.run.story_loop import Outcome
 from orchestrator.run.target import Wanted
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         again=arguments.again,
         patience=patience(arguments),
     )
+    for message in give_back_left(options.directory):
+        print(message, file=sys.stderr)
     names = wanted(arguments)
     if arguments.all:
         names = _every_open(options)

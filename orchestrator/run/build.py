@@ -48,9 +48,13 @@ def choose_build(
 ) -> Build:
     """Return what is configured, and for what is not, what the project in ``root`` declares.
 
-    Blocking; only reads. An empty list is a configured one: nothing is inferred for it.
+    Blocking; only reads. An empty list is a configured one: nothing is inferred for it. A checkout
+    that is worked in itself is set up already, and keeps its own Python environment.
     """
     setup, verify = config.workspace.setup, config.execution.verify
+    in_place = config.workspace.mode == "in-place"
+    if in_place and setup is None:
+        setup = ()
     project = look(
         root,
         path=os.pathsep.join(clean_path(environ.get("PATH", os.defpath), checkout)),
@@ -60,9 +64,9 @@ def choose_build(
     return Build(
         setup=chosen,
         verify=tuple(Check(run=run) for run in project.verify) if verify is None else verify,
-        copy=config.workspace.copy,
+        copy=() if in_place else config.workspace.copy,
         wrap=config.workspace.wrap,
-        own_python=project.own_python and bool(chosen),
+        own_python=project.own_python and bool(chosen) and not in_place,
         inferred=tuple(
             name
             for name, given, found in (

@@ -18,7 +18,7 @@ from orchestrator.work.budget import Budget
 from .attempt import AttemptRunner, LoopSettings
 from .awake import kept_awake
 from .checker import make_checker
-from .commands import OpenRun, RecordFact
+from .commands import OpenRun, RecordFact, ReleaseWorkspace
 from .delivery.commands import CollectGarbage
 from .engine import INTERRUPT_AFTER, run_engine
 from .events import BuildInferred, RunStarted, Warned
@@ -102,10 +102,17 @@ async def _work(
         spec = plan.target.spec(plan.repo.checkout)
         for directory in plan.agent.directories:
             await trio.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec, fact=_started(plan)))
-        runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)
-        await _warn(plan, runner)
-        outcome = await StoryLoop(runner=runner, stopping=stopping).run()
+        try:
+            fact = _started(plan)
+            opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec, fact=fact))
+            runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)
+            await _warn(plan, runner)
+            outcome = await StoryLoop(runner=runner, stopping=stopping).run()
+        finally:
+            with trio.CancelScope(shield=True):  # bounded by the command's own deadline
+                for message in await orchestrator.call(ReleaseWorkspace(item=plan.item)):
+                    told = Warned(message=message)
+                    await orchestrator.call(RecordFact(fact=told, item=plan.item, run=""))
         nursery.cancel_scope.cancel()
     await _collect(plan, orchestrator)
     return outcome

@@ -121,6 +121,13 @@ class KeepCheckpoint(Command[str]):
 
 
 @attrs.frozen(kw_only=True)
+class ReleaseWorkspace(Command[tuple[str, ...]]):
+    """Give back what the item borrowed; returns what a person should know; see `borrowing`."""
+
+    item: str
+
+
+@attrs.frozen(kw_only=True)
 class RemoveWorkspace(Command[None]):
     """Delete a workspace of ours."""
 

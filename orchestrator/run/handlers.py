@@ -16,7 +16,7 @@ from orchestrator.plugin import Plugin
 from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptRecord
 
-from . import facts, ledger, opening, remembered
+from . import borrowing, facts, ledger, opening, remembered
 from .commands import (
     AdoptBranch,
     BeginAttempt,
@@ -29,6 +29,7 @@ from .commands import (
     OpenRun,
     RecallBaseline,
     RecordFact,
+    ReleaseWorkspace,
     RememberBaseline,
     RemoveWorkspace,
     RestoreWorkspace,
@@ -55,7 +56,7 @@ def _run_lane(command: BeginAttempt | CloseRun) -> str:
     return f"workspace:{command.run.item}"
 
 
-def _workspace_lane(command: RemoveWorkspace) -> str:
+def _workspace_lane(command: RemoveWorkspace | ReleaseWorkspace) -> str:
     return f"workspace:{command.item}"
 
 
@@ -210,6 +211,16 @@ async def close_run(command: CloseRun, context: Context) -> None:
         command.fact,
     )
     context.publish(fact)
+
+
+@plugin.handles(
+    ReleaseWorkspace, name="release-workspace", deadline=_DEADLINE, lane=_workspace_lane
+)
+async def release_workspace(command: ReleaseWorkspace, context: Context) -> tuple[str, ...]:
+    """Handle `ReleaseWorkspace`."""
+    return await context.service(GitThreads).run(
+        borrowing.release, context.service(Repository), command.item
+    )
 
 
 @plugin.handles(RemoveWorkspace, name="remove-workspace", deadline=_DEADLINE, lane=_workspace_lane)

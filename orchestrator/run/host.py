@@ -83,7 +83,8 @@ def surroundings(
     )
     environment = child_environment(
         os.environ,
-        checkout=repo.checkout,
+        # Work in the checkout itself may use what lies in it; nothing points beside the work tree.
+        checkout=repo.checkout if place.path != repo.checkout else place.directory,
         workspace=place.path,
         temporary=temporary,
         allow=config.workspace.env,

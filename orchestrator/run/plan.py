@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from orchestrator.adapters.git import workspace
 from orchestrator.adapters.git.brought import require_copies
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
@@ -81,12 +82,14 @@ def make_plan(options: RunOptions) -> Plan:
         required=options.config_file is not None,
     )
     repo = repo.within(config.execution.command_timeout).working(config.workspace.mode)
-    repo.require_workable()
+    repo.require_settled()
     target = find_target(repo, options.directory, options.wanted, carry=config.workspace.carry)
+    workspace.require_workable(repo, target.carried)
     _require_known(target.change, options.selection)
     agent = choose_agent(config, os.environ)
     build = choose_build(config, target.source.root, repo.checkout)
-    require_honest(build, repo.checkout)
+    if repo.mode != "in-place":
+        require_honest(build, repo.checkout)
     require_copies(repo.checkout, build.copy)
     return Plan(
         repo=repo,

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 def make(checkout: Path) -> tuple[Repository, Workspace]:
     """Return a repository and a workspace of it at its head."""
     repo = Repository.open(checkout)
-    repo.require_workable()
+    workspace.require_workable(repo)
     return repo, workspace.create(repo, "item", repo.head)
 
 

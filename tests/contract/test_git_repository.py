@@ -10,6 +10,7 @@ import pytest
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.runner import Git
+from orchestrator.adapters.git.workspace import require_workable
 from orchestrator.adapters.process import Completed
 from orchestrator.errors import (
     BranchTakenError,
@@ -121,7 +122,7 @@ def test_what_cannot_be_worked_on_is_refused_with_a_way_out(
     assert callable(make)
     make(tmp_path / "repo")
     with pytest.raises(RepositoryError, match=said) as caught:
-        Repository.open(tmp_path / "repo").require_workable()
+        require_workable(Repository.open(tmp_path / "repo"))
     assert caught.value.where is not None
     assert caught.value.fix is not None
 

@@ -34,9 +34,9 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_a_clone_is_refused_and_the_way_on_named(checkout: Path) -> None:
     with pytest.raises(RepositoryError, match=r"x\.bin.*rot") as caught:
-        Repository.open(checkout).require_workable()
+        workspace.require_workable(Repository.open(checkout))
     assert 'mode = "worktree"' in str(caught.value.fix)
-    Repository.open(checkout).working("worktree").require_workable()
+    workspace.require_workable(Repository.open(checkout).working("worktree"))
 
 
 def test_the_operators_filters_apply_both_ways(checkout: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_partial_clone_fetches_what_it_needs(checkout: Path, tmp_path: Path) -
     git(tmp_path, "clone", "-q", "--filter=blob:none", "--no-checkout", checkout.as_uri(), "part")
     part = tmp_path / "part"
     with pytest.raises(RepositoryError, match="partial clone"):
-        Repository.open(part).require_workable()
+        workspace.require_workable(Repository.open(part))
     repo = Repository.open(part).working("worktree")
     work = workspace.create(repo, "item", repo.head)
     assert (work.path / "x.bin").read_text() == "secret\n"

@@ -109,7 +109,7 @@ def test_refs_that_are_no_records_are_left_out(repo: Repository, steps: Steps) -
 def test_repository_is_found_where_none_can_be_worked_on(repo: Repository) -> None:
     (repo.git_dir / "MERGE_HEAD").write_text(f"{repo.head}\n")
     with pytest.raises(RepositoryError):
-        Repository.open(repo.checkout).require_workable()
+        Repository.open(repo.checkout).require_settled()
     found = discover(repo.checkout)
     assert (found.common_dir, found.checkout) == (repo.common_dir, repo.checkout)
 

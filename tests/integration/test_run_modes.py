@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
@@ -102,3 +104,65 @@ def test_everything_uncommitted_can_be_carried_and_is_no_conflict_at_the_end(
     assert (scratch.path / "README.md").read_text() == "# Edited\n2\n"
     assert (scratch.path / "x.log").read_text() == "ignored\n"
     assert not (scratch.path / "old.txt").exists()
+
+
+IN_PLACE = (
+    "assert Path.cwd() == Path('PLACE') and Path('orchestrator.toml').exists()\n"
+    "assert subprocess.run(['git', 'symbolic-ref', '-q', 'HEAD']).returncode == 1\n"
+    "subprocess.run(['git', 'commit', '-q', '--allow-empty', '-m', 'Mine'], check=True)\n"
+    "Path('.env').write_text('worker')\nPath('notes').write_text('worker')\n"
+    "arrive()\nif story == '1' and number == 1: Path('half').touch(); time.sleep(300)\n" + GOOD
+)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_checkout_worked_in_is_given_back_however_the_run_ends(
+    scratch: Scratch, end: str
+) -> None:
+    (scratch.path / ".gitignore").write_text(".env\n")
+    scratch.git("add", ".gitignore")
+    scratch.git("commit", "-qm", "Ignore")
+    (scratch.path / ".env").write_text("mine\n")
+    (scratch.path / "notes").write_text("mine\n")
+    workspace_settings(scratch, 'mode = "in-place"')
+    scratch.worker(IN_PLACE.replace("PLACE", str(scratch.path)))
+    before = fingerprint(scratch.path)
+    engine = scratch.start("run", CHANGE)
+    wait_for(lambda: (scratch.path / "half").exists())
+    if end == "kill":
+        kill9(engine)
+        assert scratch.orc("status").code == 0
+        assert "borrowed this checkout" in scratch.orc("doctor").out
+    else:
+        engine.send_signal(signal.SIGINT)
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait(60) == 130
+        assert fingerprint(scratch.path) == before
+    ran = subprocess.run(
+        scratch.command("run", CHANGE), cwd=scratch.path, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "in-place" in ran.stderr
+    assert fingerprint(scratch.path) == before
+    assert scratch.git("show", f"orchestrator/{CHANGE}:two.txt") == "good\n"
+    assert "notes" not in scratch.git("ls-tree", "--name-only", f"orchestrator/{CHANGE}")
+    (first, *_) = scratch.attempts()
+    kept = scratch.git("ls-tree", "--name-only", first["commit"]).splitlines()
+    assert first["state"] == ("lost" if end == "kill" else "interrupted")
+    assert "half" in kept
+
+    finished = scratch.orc("finish", CHANGE, "--merge")
+    assert finished.code == 0, finished.err
+    assert (scratch.path / "two.txt").read_text() == "good\n"
+    assert (scratch.path / ".env").read_text() == "mine\n"
+    assert (scratch.path / "notes").read_text() == "mine\n"
+
+
+def test_a_failing_baseline_in_place_gives_the_checkout_back(scratch: Scratch) -> None:
+    scratch.configure(verify=["touch made-by-verify; false"])
+    workspace_settings(scratch, 'mode = "in-place"')
+    assert scratch.orc("run", CHANGE).code == 2
+    (scratch.path / "README.md").write_text("# Dirty\n")
+    refused = scratch.orc("run", CHANGE)
+    assert refused.code == 2
+    assert "README.md" in refused.err

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 import attrs
 
 from . import place
+from .faithful import refuse_unfaithful
 from .operator import config_text
 from .place import Workspace, delete_tree, move_to_trash
 from .refs import BRANCHES, branch_ref
@@ -31,6 +33,10 @@ class Clone:
     detached: bool = False
     mode: str = "clone"
     boundary: str = ""
+
+    def require(self, repo: Repository, carried: Collection[bytes]) -> None:
+        """Refuse what a clone cannot reproduce."""
+        refuse_unfaithful(repo.checkout_git, repo.operator)
 
     def path(self, repo: Repository, item: str) -> Path:
         """See `Kind.path`."""

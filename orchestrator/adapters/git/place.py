@@ -9,7 +9,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from orchestrator.errors import RepositoryError
 
 from .repository import Repository
 from .runner import Git
+from .scan import mode_of
 
 
 @attrs.frozen
@@ -58,6 +59,17 @@ class Kind(Protocol):
     def mode(self) -> str: ...
     @property
     def boundary(self) -> str: ...
+
+    def require(self, repo: Repository, carried: Collection[bytes]) -> None:
+        """Refuse a repository in which this kind cannot keep its promises.
+
+        Args:
+          carried: uncommitted paths that come along.
+
+        Raises:
+          RepositoryError: with the way out.
+        """
+        ...
 
     def path(self, repo: Repository, item: str) -> Path:
         """Return where the work tree is or would be."""
@@ -192,6 +204,30 @@ def move_to_trash(workspace: Workspace, path: bytes) -> None:
         if error.errno != errno.EXDEV:
             raise
         shutil.move(os.fsdecode(path), os.fsdecode(aside))
+
+
+def clear(workspace: Workspace, root: bytes, path: bytes) -> None:
+    """Move away what lies at ``path``, or the file or link that lies where its parent should."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts) + 1):
+        place = b"/".join(parts[:depth])
+        mode = mode_of(root, place)
+        if mode is None:
+            return
+        if depth == len(parts) or not stat.S_ISDIR(mode):
+            move_to_trash(workspace, os.path.join(root, place))
+            break
+    _remove_empty_parents(root, path)
+
+
+def _remove_empty_parents(root: bytes, path: bytes) -> None:
+    parent = os.path.dirname(path)
+    while parent and mode_of(root, parent) is not None:
+        try:
+            os.rmdir(os.path.join(root, parent))
+        except OSError:
+            return
+        parent = os.path.dirname(parent)
 
 
 def delete_tree(path: Path) -> None:

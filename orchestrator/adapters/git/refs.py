@@ -21,6 +21,8 @@ BASES = "refs/orchestrator/base/"
 RUNS = "refs/orchestrator/runs/"
 PINS = "refs/orchestrator/pins/"
 """What versions before the store pinned checkpoints at; cleared away with their item."""
+BORROWED = "refs/orchestrator/borrowed/"
+OURS = ("refs/orchestrator/", BRANCHES)
 KEPT = "refs/orchestrator/kept/"
 
 LOCK_PATIENCE = 5.0
@@ -69,6 +71,11 @@ def run_ref(item: str) -> str:
 def kept_ref(name: str) -> str:
     """Return the ref that keeps a delivery, or what a delivery put aside."""
     return KEPT + _checked(name)
+
+
+def borrowed_ref(item: str) -> str:
+    """Return the ref that keeps the checkout while the item works in it."""
+    return BORROWED + _checked(item)
 
 
 def item_slug(name: str) -> str:

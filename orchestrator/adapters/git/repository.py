@@ -15,11 +15,10 @@ from orchestrator.adapters.process import DEADLINE
 from orchestrator.errors import RepositoryError
 
 from .discover import as_operator, discover, state_dir
-from .faithful import refuse_unfaithful
 from .operator import OperatorConfig, read_operator
 from .runner import Git, split_z, without_drivers
 
-_UNDER_WAY = {
+UNDER_WAY = {
     "MERGE_HEAD": ("a merge", "git merge --continue or --abort"),
     "rebase-merge": ("a rebase", "git rebase --continue or --abort"),
     "rebase-apply": ("a rebase or am", "git rebase --continue or --abort"),
@@ -100,19 +99,17 @@ class Repository:
             operator=operator,
         )
 
-    def require_workable(self) -> None:
-        """Refuse what a run cannot start from.
+    def require_settled(self) -> None:
+        """Refuse a checkout in the middle of something.
 
         Raises:
-          RepositoryError: when something is in progress, or a clone could not be faithful.
+          RepositoryError: when a merge, rebase or the like is in progress.
         """
-        for name, (what, way_out) in _UNDER_WAY.items():
+        for name, (what, way_out) in UNDER_WAY.items():
             if (self.git_dir / name).exists():
                 raise RepositoryError(
                     f"{what} is in progress", where=str(self.checkout), fix=f"finish it: {way_out}"
                 )
-        if self.mode == "clone":
-            refuse_unfaithful(self.checkout_git, self.operator)
 
     def within(self, deadline: float) -> Repository:
         """Return the same repository, each git command limited to ``deadline`` seconds."""
@@ -201,7 +198,7 @@ class Repository:
 
     def raw_git(self) -> Git:
         """Return git on the same objects that keeps bytes as they are: no attribute applies."""
-        git = self._private_git(self.git, self.state_dir / "raw.git")
+        git = self.private_git(self.git, self.state_dir / "raw.git")
         (git.git_dir / "info" / "attributes").write_text(_RAW_ATTRIBUTES)
         return git
 
@@ -209,7 +206,7 @@ class Repository:
         """Return ``git`` for a work tree as sparse as the checkout; ``directory`` is private."""
         if not self.operator.is_on("core.sparsecheckout"):
             return git
-        return self._private_git(git, directory / "tree.git")
+        return self.private_git(git, directory / "tree.git")
 
     def copy_info(self, git_dir: Path) -> None:
         """Give a git directory the checkout's own ignored files, attributes and sparse patterns."""
@@ -225,7 +222,7 @@ class Repository:
             else:
                 (info / source.name).unlink(missing_ok=True)
 
-    def _private_git(self, git: Git, directory: Path) -> Git:
+    def private_git(self, git: Git, directory: Path) -> Git:
         """Return ``git`` in a git directory of ours that has only the objects of the repository."""
         for part in ("objects", "refs"):
             (directory / part).mkdir(parents=True, exist_ok=True)

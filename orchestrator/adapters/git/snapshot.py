@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import objects, submodules
 from .objects import Author
-from .place import Workspace, make_again, move_to_trash
+from .place import Workspace, clear, make_again
 from .repository import Repository
 from .runner import Git, join_z
 from .scan import Scan, aligned_index, mode_of, scan, stage
@@ -84,7 +84,7 @@ def _fill_submodules(repo: Repository, workspace: Workspace, links: Mapping[byte
         if mode is None or not stat.S_ISDIR(mode) or (
             place not in known and submodules.has_files(place)
         ):  # fmt: skip
-            _clear(workspace, root, path)
+            clear(workspace, root, path)
         place.mkdir(parents=True, exist_ok=True)
         if place in known:
             restore(*known[place])
@@ -95,44 +95,20 @@ def _set_right(workspace: Workspace, git: Git, index: Path, found: Scan) -> None
     root = os.fsencode(workspace.path)
     wrong = (*found.present, *found.gone, *found.unreadable)
     for place in found.nested:
-        _clear(workspace, root, os.path.join(place, b".git"))
+        clear(workspace, root, os.path.join(place, b".git"))
     for place in found.nested:
         if not any(path.startswith(place + b"/") for path in found.tracked):
-            _clear(workspace, root, place)
+            clear(workspace, root, place)
     for path in wrong:
-        _clear(workspace, root, path)
+        clear(workspace, root, path)
     # A nested repository's .git, or a .gitignore that was changed, hid files from the scan.
     again = scan(git, index, workspace.brought)
     for path in (*again.present, *again.unreadable):
-        _clear(workspace, root, path)
+        clear(workspace, root, path)
     there = found.tracked.keys() - again.left_out - found.links.keys()
     missing = sorted({*wrong, *again.present, *again.gone} & there)
     git.run("checkout-index", "-q", "-u", "-f", "-z", "--stdin",
             index=index, stdin=join_z(missing))  # fmt: skip
-
-
-def _clear(workspace: Workspace, root: bytes, path: bytes) -> None:
-    """Move away what lies at ``path``, or the file or link that lies where its parent should."""
-    parts = path.split(b"/")
-    for depth in range(1, len(parts) + 1):
-        place = b"/".join(parts[:depth])
-        mode = mode_of(root, place)
-        if mode is None:
-            return
-        if depth == len(parts) or not stat.S_ISDIR(mode):
-            move_to_trash(workspace, os.path.join(root, place))
-            break
-    _remove_empty_parents(root, path)
-
-
-def _remove_empty_parents(root: bytes, path: bytes) -> None:
-    parent = os.path.dirname(path)
-    while parent and mode_of(root, parent) is not None:
-        try:
-            os.rmdir(os.path.join(root, parent))
-        except OSError:
-            return
-        parent = os.path.dirname(parent)
 
 
 def _files_below(raw: Git, place: bytes) -> Iterator[bytes]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from orchestrator.errors import RepositoryError
 
 from .clone import Clone
+from .in_place import InPlace
 from .place import Kind, delete_tree, is_ours, marked_mode
 from .place import Workspace as Workspace
 from .refs import branch_ref
@@ -19,8 +20,21 @@ from .worktree import Worktree
 CEILING_VARIABLE = "GIT_CEILING_DIRECTORIES"
 """Set to the workspace's parent for every worker: without its .git it must find no other."""
 
-KINDS: Mapping[str, Kind] = {kind.mode: kind for kind in (Clone(), Worktree())}
+KINDS: Mapping[str, Kind] = {kind.mode: kind for kind in (Clone(), Worktree(), InPlace())}
 _PRIVATE = ".private"
+
+
+def require_workable(repo: Repository, carried: Collection[bytes] = ()) -> None:
+    """Refuse what a run cannot start from.
+
+    Args:
+      carried: uncommitted paths that come along.
+
+    Raises:
+      RepositoryError: when something is in progress, or the repository is no good for its mode.
+    """
+    repo.require_settled()
+    KINDS[repo.mode].require(repo, carried)
 
 
 def create(repo: Repository, item: str, commit: str) -> Workspace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import attrs
@@ -32,6 +33,9 @@ class Worktree:
     boundary: str = (
         'mode = "worktree": workers share your repository, a weaker boundary than a clone'
     )
+
+    def require(self, repo: Repository, carried: Collection[bytes]) -> None:
+        """See `Kind.require`: it can be made of every repository."""
 
     def path(self, repo: Repository, item: str) -> Path:
         """See `Kind.path`."""

@@ -22,6 +22,7 @@ from orchestrator.run.checker import make_checker
 from orchestrator.run.commands import RecordFact, RemoveWorkspace
 from orchestrator.run.engine import run_engine
 from orchestrator.run.preparation import Preparation
+from orchestrator.run.returning import give_back_left
 from orchestrator.run.verify import CheckResult
 from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
@@ -156,6 +157,7 @@ async def collect_garbage(options: FinishOptions, *, dry_run: bool) -> Collected
 
 
 async def _open(options: FinishOptions) -> tuple[Repository, Config]:
+    await trio.to_thread.run_sync(give_back_left, options.directory)
     repo = await trio.to_thread.run_sync(Repository.open, options.directory)
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,

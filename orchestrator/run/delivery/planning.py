@@ -49,7 +49,7 @@ def plan_delivery(repo: Repository, item: str, how: str, *, terminal: bool) -> R
       UsageError: when the item is not done, or there is nowhere to deliver it to.
       ConflictError: when the changes cannot be combined; nothing is changed.
     """
-    repo.require_workable()
+    repo.require_settled()
     run, tip = require_run(repo, item)
     _require_done(run)
     if not objects.is_ancestor(repo.git, run.start, tip):

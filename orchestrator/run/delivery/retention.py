@@ -131,7 +131,7 @@ def _size(path: Path) -> int:
 def _remove(repo: Repository, path: Path) -> None:
     home = repo.workspace_home()
     if path.parent == home:
-        place = workspace.place_of(repo, path.name)
+        place = workspace.open_existing(repo, path.name) or workspace.place_of(repo, path.name)
         with claim_workspace(place):
             workspace.remove(repo, place)
     elif path.is_dir() and not path.is_symlink():
