@@ -123,6 +123,7 @@ class WorkspaceSettings:
       setup: shell commands run once in a fresh workspace; None: what the project declares.
       copy: untracked files and directories of the checkout that the work needs, never committed.
       env: names or patterns of variables the worker gets although the deny-list withholds them.
+      protect: globs of paths that a worker may change only when a task of its story names them.
       wrap: words that go before the argv of set-up, worker and verification.
     """
 
@@ -132,6 +133,7 @@ class WorkspaceSettings:
     copy: tuple[str, ...] = attrs.field(default=(), validator=_copies)
     env: tuple[str, ...] = ()
     wrap: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -84,6 +84,7 @@ def _document(build: Build) -> str:
         "# What makes a fresh workspace ready; run once in it.\n"
         f"setup = {_list(build.setup)}\n"
         "copy = []                 # untracked files that the work needs, such as .env\n"
+        "protect = []              # paths a worker may change only if its task names them\n"
     )
 
 

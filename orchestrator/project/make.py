@@ -18,6 +18,8 @@ _TARGET_VARIABLE = re.compile(r"^[^\s:=#][^:=#]*::?\s*(\w[\w.-]*\s*[:?+!]?=.*)$"
 _INCLUDE = re.compile(r"^-?s?include\s+(.+)$")
 _USED = re.compile(r"\$[({]([\w.-]+)[)}]")
 _INCLUDES = 20
+_NESTED = 5
+_LONGEST = 10_000
 
 
 @attrs.define
@@ -50,6 +52,18 @@ class Makefile:
                 rule = self.rules[name]
                 waiting += [*rule.needs, *made_by("\n".join(rule.lines))]
         return found
+
+    def expand(self, line: str) -> str:
+        """Return a recipe line with the variables of the Makefile in place."""
+        for _ in range(_NESTED):
+            expanded = _USED.sub(self._value, line)
+            if expanded == line or len(expanded) > _LONGEST:
+                break
+            line = expanded
+        return line
+
+    def _value(self, used: re.Match[str]) -> str:
+        return "make" if used[1] == "MAKE" else " ".join(self.variables.get(used[1], [])[-1:])
 
     def body(self, target: str) -> str:
         """Return everything that decides what making ``target`` runs, as text to compare."""

@@ -155,7 +155,6 @@ class AttemptRunner:
             guidance = await self.caller.call(taken)
             checker = attrs.evolve(self.checker, interrupt=interrupt)
             one = attrs.evolve(self, interrupt=interrupt)
-            report = await one._work(change, step, attempt, learnings, meter, guidance)
             judge = Judge(
                 caller=self.caller,
                 record=self.record,
@@ -166,7 +165,9 @@ class AttemptRunner:
                 read_change=self.read_change,
                 interrupt=interrupt,
             )
-            judged = await judge.judge(change, step.story, report, tip)
+            before = await judge.definition(change)
+            report = await one._work(change, step, attempt, learnings, meter, guidance)
+            judged = await judge.judge(change, step.story, report, tip, before)
         return attrs.evolve(
             judged,
             reason=self.redact.text(judged.reason),
@@ -198,6 +199,7 @@ class AttemptRunner:
                 previous=step.previous,
                 learnings=learnings,
                 guidance=guidance,
+                protected=self.settings.build.protect,
             ),
             cwd=self.root,
             directory=directory,

@@ -24,6 +24,7 @@ class Build:
       verify: what must pass before a story counts as done; nothing: done means unverified.
       copy: untracked paths of the checkout that go into a fresh workspace.
       wrap: words before the argv of every process.
+      protect: globs of paths that a worker may change only when a task names them.
       own_python: whether the workspace gets a Python environment of its own, for set-up to fill.
       inferred: which of "setup" and "verify" the project declares and nobody configured.
       not_used: what was seen in the project and left alone.
@@ -33,6 +34,7 @@ class Build:
     verify: tuple[Check, ...] = ()
     copy: tuple[str, ...] = ()
     wrap: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
     own_python: bool = False
     inferred: tuple[str, ...] = ()
     not_used: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ def choose_build(
         verify=tuple(Check(run=run) for run in project.verify) if verify is None else verify,
         copy=() if in_place else config.workspace.copy,
         wrap=config.workspace.wrap,
+        protect=config.workspace.protect,
         own_python=project.own_python and bool(chosen) and not in_place,
         inferred=tuple(
             name

@@ -13,10 +13,13 @@ from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Command, Event, Fact
+from orchestrator.project.definition import definition
 from orchestrator.settings import Check
 from orchestrator.text import one_line
+from orchestrator.work import protect
 from orchestrator.work.globs import any_matches
 from orchestrator.work.progress import check_others, check_story
+from orchestrator.work.protect import Definition
 from orchestrator.work.records import AttemptState
 from orchestrator.work.spec import Change, Story
 from orchestrator.work.worker import Usage, Verdict, WorkerReport
@@ -79,16 +82,30 @@ class Judge:
     read_change: Callable[[], Awaitable[Change]]
     interrupt: trio.Event
 
+    async def definition(self, change: Change) -> Definition:
+        """Return what decides now how the workspace is verified."""
+        place = self.workspace.path
+        commands = [(check.run, check.cwd) for check in self.checker.build.verify]
+        commands += [(change.until, ".")] if change.until else []
+        root = str(self.checker.root.relative_to(place))
+        return await trio.to_thread.run_sync(definition, place, root, commands)
+
     async def judge(
-        self, change: Change, story: Story, report: WorkerReport, tip: str
+        self,
+        change: Change,
+        story: Story,
+        report: WorkerReport,
+        tip: str,
+        before: Definition,
     ) -> Judgement:
         """Judge what the worker left; its tree is dead, so the workspace is what is taken here.
 
         Args:
           change: the spec as the attempt began; ``story`` the one that was worked on.
           tip: the commit that the workspace was at.
+          before: what `definition` said then.
         """
-        found = await self._judge(change, story, report, tip)
+        found = await self._judge(change, story, report, tip, before)
         state = found.state
         if state is AttemptState.FAILED and self.interrupt.is_set():
             state = AttemptState.INTERRUPTED
@@ -101,7 +118,12 @@ class Judge:
         )
 
     async def _judge(
-        self, change: Change, story: Story, report: WorkerReport, tip: str
+        self,
+        change: Change,
+        story: Story,
+        report: WorkerReport,
+        tip: str,
+        before: Definition,
     ) -> Judgement:
         if self.interrupt.is_set() and report.verdict is not Verdict.COMPLETE:
             return _failed("interrupted on request")
@@ -116,12 +138,17 @@ class Judge:
         if report.verdict is Verdict.FAILED:
             return _failed(report.reason or "the worker says it failed")
         try:
-            return await self._check(change, story, report, tip)
+            return await self._check(change, story, report, tip, before)
         except OrchestratorError as error:
             return _failed(f"the result could not be checked: {error.message}")
 
     async def _check(
-        self, change: Change, story: Story, report: WorkerReport, tip: str
+        self,
+        change: Change,
+        story: Story,
+        report: WorkerReport,
+        tip: str,
+        before: Definition,
     ) -> Judgement:
         taken = await self._take(tip)
         if taken.problems:
@@ -140,6 +167,15 @@ class Judge:
         if complaints:
             said = "reported COMPLETE" if report.verdict is Verdict.COMPLETE else "ended"
             return _failed(f"the worker {said}, but {complaints[0]}", "\n".join(complaints))
+        crossed = protect.complaints(
+            [os.fsdecode(path) for path in taken.changed],
+            self.checker.build.protect,
+            before,
+            await self.definition(change),
+            [*(task.description for task in story.tasks), change.brief],
+        )
+        if crossed:
+            return _failed(crossed[0], "\n".join(crossed))
         checks = await self._due(after, taken)
         until = (Check(run=change.until),) if change.until else ()
         if checks or until:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,7 +64,12 @@ def test_any_words_have_a_title_and_a_name(brief: str) -> None:
     ],
 )
 async def test_done_is_a_word_and_a_command(
-    verdict: Verdict, changed: bool, passing: bool, state: AttemptState, reason: str
+    verdict: Verdict,
+    changed: bool,
+    passing: bool,
+    state: AttemptState,
+    reason: str,
+    tmp_path: Path,
 ) -> None:
     class Caller:
         async def call(self, command: Any) -> Any:
@@ -75,6 +81,7 @@ async def test_done_is_a_word_and_a_command(
 
     class Checks:
         build = Build()
+        root = tmp_path
 
         async def run(self, checks: Any) -> tuple[CheckResult, ...]:
             return tuple(
@@ -92,13 +99,13 @@ async def test_done_is_a_word_and_a_command(
         caller=Caller(),
         record=record,
         item="i",
-        workspace=None,  # type: ignore[arg-type]
+        workspace=SimpleNamespace(path=tmp_path),  # type: ignore[arg-type]
         start="tip",
         checker=Checks(),  # type: ignore[arg-type]
         read_change=read,
         interrupt=trio.Event(),
     )
     change = TASK.read("")
-    found = await judge.judge(change, change.stories[0], WorkerReport(verdict=verdict), "tip")
+    found = await judge.judge(change, change.stories[0], WorkerReport(verdict=verdict), "tip", {})
     assert found.state is state
     assert reason in found.reason
