@@ -38,8 +38,12 @@ class Finding:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Check what a run stands on; exit 2 when something is missing."""
+    """Check what a run stands on; exit 2 when something is missing, unless a bundle is wanted."""
     findings = list(_findings(arguments))
+    if arguments.bundle is not None:
+        from .bundle import bundle  # late: it needs much that nothing else does
+
+        return bundle(arguments, [attrs.asdict(finding) for finding in findings])
     if arguments.json:
         print_json({"findings": [attrs.asdict(finding) for finding in findings]})
     else:

@@ -60,7 +60,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _start(commands: _Commands) -> None:
     _add(commands, "init", "write orchestrator.toml from what is here")
-    _add(commands, "doctor", "check git, identity, agent, spec and locks", json=True)
+    doctor = _add(commands, "doctor", "check git, identity, agent, spec and locks", json=True)
+    doctor.add_argument(
+        "--bundle", nargs="?", const="", metavar="FILE", help="write an archive for a bug report"
+    )
+    doctor.add_argument(
+        "--no-logs", dest="logs", action="store_false", help="without what workers printed"
+    )
     demo = _add(commands, "demo", "run the real loop on a scripted worker")
     demo.add_argument("--keep", action="store_true", help="keep the demo's repository")
 
