@@ -139,14 +139,15 @@ def _story(story: Story, item: Item) -> Iterator[str]:
     tried = count(len(story.attempts), "attempt") if story.attempts else "No attempt"
     yield f'<p class="note">{tried}{tasks}.</p>'
     for attempt in story.attempts:
-        yield from _attempt(attempt, item)
+        yield from _attempt(attempt, item, unfold=attempt is story.attempts[-1])
     yield "</section>"
 
 
-def _attempt(attempt: Attempt, item: Item) -> Iterator[str]:
+def _attempt(attempt: Attempt, item: Item, *, unfold: bool) -> Iterator[str]:
+    """Yield one attempt, folded when something came after it that made it good."""
     record, state = attempt.record, attempt_state(attempt)
-    bad = attempt.state is not AttemptState.VERIFIED and not attempt.running
-    yield f"<details{' open' if bad else ''}><summary>{_badge(state)} "
+    unfold = unfold and attempt.state is not AttemptState.VERIFIED
+    yield f"<details{' open' if unfold else ''}><summary>{_badge(state)} "
     yield f"attempt {record.number} · {moment(record.at)}"
     yield "".join(f" · {_text(part)}" for part in spent((attempt,)))
     if record.reason:

@@ -66,7 +66,7 @@ def cost_per_story(item: Item) -> str:
         whole = _spent(story.attempts, in_money)
         done = story.verified
         good = _spent((done,), in_money) if done is not None else 0.0
-        parts.append(_label(f"{_name(story)}: {_amount(whole, in_money)}", top))
+        parts.append(_label(_name(story), top, _amount(whole, in_money)))
         parts.append(_track(top + 20))
         across = 100 * good / most
         if good:
@@ -112,7 +112,7 @@ def retries(item: Item) -> str:
     parts = []
     for row, story in enumerate(stories):
         top = row * _ROW
-        parts.append(_label(f"{_name(story)}: {count(story.tries, 'try')}", top))
+        parts.append(_label(_name(story), top, count(story.tries, "try")))
         shown = story.attempts[-_MOST_SIGNS:]
         for number, attempt in enumerate(shown):
             parts.append(_sign(attempt, f"{number * 24 + 10}", top + 30, _title(attempt, story)))
@@ -179,8 +179,15 @@ def _svg(title: str, height: int, parts: Iterable[str]) -> str:
     )
 
 
-def _label(text: str, top: int) -> str:
-    return f'<text class="label" x="0" y="{top + 14}">{escape(clean(text))}</text>'
+def _label(text: str, top: int, value: str = "") -> str:
+    """Return a row's name, cut by its own frame where it is too long, and its value."""
+    name = (
+        f'<svg x="0" y="{top}" width="{75 if value else 100}%" height="20">'
+        f'<text class="label" x="0" y="14">{escape(clean(text))}</text></svg>'
+    )
+    if not value:
+        return name
+    return f'{name}<text class="label" x="100%" y="{top + 14}" text-anchor="end">{value}</text>'
 
 
 def _track(top: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -27,9 +28,10 @@ else:
     {GOOD}
 """
 VERIFY = (
-    f"! grep -rq bad --include='*.txt' . || {{ echo '<script>alert(2)</script> {HIDDEN}'; "
-    "cat note; exit 1; }"
+    "! grep -rq bad --include='*.txt' . || "
+    f'{{ echo "<script>printed-$((40 + 2))</script> {HIDDEN}"; cat note; exit 1; }}'
 )
+SECRETS = {"MY_ODD_TOKEN": HIDDEN}
 
 
 @pytest.fixture
@@ -44,28 +46,27 @@ def scratch(tmp_path: Path) -> Scratch:
 
 
 def test_what_happened_can_be_told_explained_and_given_away(scratch: Scratch) -> None:
-    secrets = {"MY_ODD_TOKEN": HIDDEN}
-
-    before = scratch.orc("why", CHANGE, env=secrets)
+    before = scratch.orc("why", CHANGE, env=SECRETS)
     assert (before.code, "nobody has run it yet" in before.out) == (0, True), before.err
 
-    assert scratch.orc("run", CHANGE, "--max-attempts", "1", env=secrets).code == 1
+    assert scratch.orc("run", CHANGE, "--max-attempts", "1", env=SECRETS).code == 1
 
-    failed = scratch.orc("why", CHANGE, env=secrets)
+    failed = scratch.orc("why", CHANGE, env=SECRETS)
     assert failed.code == 0, failed.err
     assert "story 2 Second used up its attempts" in failed.out
-    assert "<script>alert(2)</script>" in failed.out
+    assert "<script>printed-42</script>" in failed.out
     assert f"orc run {CHANGE}" in failed.out
     assert len(failed.out.splitlines()) <= 40
+    check_bundle(scratch)
 
-    assert scratch.orc("run", CHANGE, env=secrets).code == 0
-    told = scratch.orc("report", CHANGE, env=secrets)
+    assert scratch.orc("run", CHANGE, env=SECRETS).code == 0
+    told = scratch.orc("report", CHANGE, env=SECRETS)
     assert told.code == 0, told.err
     assert "done, 2 of 2 stories verified" in told.out
     assert "verify failed" in told.out
     harmless(told.out)
 
-    document = json.loads(scratch.orc("report", "--json", env=secrets).out)
+    document = json.loads(scratch.orc("report", "--json", env=SECRETS).out)
     (item,) = document["items"]
     states = [attempt["state"] for attempt in item["stories"][1]["attempts"]]
     assert states == ["failed", "failed", "verified"]
@@ -73,21 +74,20 @@ def test_what_happened_can_be_told_explained_and_given_away(scratch: Scratch) ->
     assert len(item["runs"]) == 2
 
     page = scratch.home / "report.html"
-    assert scratch.orc("report", "--html", str(page), env=secrets).code == 0
+    assert scratch.orc("report", "--html", str(page), env=SECRETS).code == 0
     text = page.read_text(encoding="utf-8")
     balanced(text)
     harmless(text)
-    assert "&lt;script&gt;alert(2)&lt;/script&gt;" in text
+    assert "&lt;script&gt;printed-42&lt;/script&gt;" in text
     assert "+good" in text
     for form in (failed.out, told.out, json.dumps(document), text):
         assert HIDDEN not in form
 
 
-def test_bundle_holds_no_secret_and_is_private(scratch: Scratch) -> None:
-    secrets = {"MY_ODD_TOKEN": HIDDEN}
-    assert scratch.orc("run", CHANGE, "--max-attempts", "1", env=secrets).code == 1
+def check_bundle(scratch: Scratch) -> None:
+    """Fail when the archive of a bug report is not private, or holds a secret or a file."""
     archive = scratch.home / "bundle.tar.gz"
-    made = scratch.orc("doctor", "--bundle", str(archive), env=secrets)
+    made = scratch.orc("doctor", "--bundle", str(archive), env=SECRETS)
     assert made.code == 0, made.err
     assert stat.S_IMODE(archive.stat().st_mode) == 0o600
 
@@ -104,19 +104,21 @@ def test_bundle_holds_no_secret_and_is_private(scratch: Scratch) -> None:
     assert (again.code, "exists already" in again.err) == (2, True)
 
     quiet = scratch.home / "quiet.tar.gz"
-    assert scratch.orc("doctor", "--bundle", str(quiet), "--no-logs", env=secrets).code == 0
+    assert scratch.orc("doctor", "--bundle", str(quiet), "--no-logs", env=SECRETS).code == 0
     everything = "\n".join(contents(quiet).values())
     assert "a worker says" not in everything
-    assert "alert(2)" not in everything
+    assert "printed-42" not in everything
 
 
 def test_bundle_is_made_where_nothing_works(tmp_path: Path) -> None:
     (tmp_path / "orchestrator.toml").write_text("[agents.mine.env]\nA = 'planted-value'\nodd\n")
-    scratch = Scratch(home=tmp_path, path=tmp_path)
-    made = scratch.orc("doctor", "--bundle", "b.tar.gz", "--json")
-    assert made.code == 0, made.err
-    assert json.loads(made.out)["file"] == "b.tar.gz"
-    assert "not a git repository" in "".join(contents(tmp_path / "b.tar.gz").values())
+    command = Scratch(home=tmp_path, path=tmp_path).command("doctor", "--bundle", "b", "--json")
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["file"] == "b"
+    held = "".join(contents(tmp_path / "b").values())
+    assert "not a git repository" in held
+    assert "planted-value" not in held
 
 
 def contents(archive: Path) -> dict[str, str]:
