@@ -87,7 +87,12 @@ def _document(body: str) -> Document | None:
 
 
 def _sorted(documents: Iterable[Document]) -> tuple[Document, ...]:
-    return tuple(sorted(documents, key=lambda one: (one["at"], one.get("number", 0))))
+    return tuple(sorted(documents, key=_order))
+
+
+def _order(one: Document) -> tuple[int, str, int]:
+    """What begins within one second is told apart by its story, then by its number."""
+    return one["at"], one.get("story", ""), one.get("number", 0)
 
 
 def _of(item: str | None, documents: tuple[Document, ...]) -> tuple[Document, ...]:
