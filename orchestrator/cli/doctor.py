@@ -143,8 +143,8 @@ def _agent(config_file: Path) -> str:
 def _locks(repo: Repository) -> str:
     if unfinished_landing(repo):
         raise UsageError(
-            "a `finish --merge` was interrupted while it changed this checkout",
-            fix="orc finish ITEM --merge again: it completes what was begun",
+            "an `orc finish` was interrupted while it changed this checkout",
+            fix="the same orc finish completes it, orc undo takes it back",
         )
     item = running_item(repo.state_dir)
     if item is None and borrowed.note(repo).exists():

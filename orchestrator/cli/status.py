@@ -38,7 +38,7 @@ def status(arguments: argparse.Namespace) -> int:
         print_json(document)
         return 0
     if (state / "landing.json").exists():
-        print("a finish was interrupted: orc finish ITEM --merge completes it")
+        print("a finish was interrupted: the same again completes it, orc undo takes it back")
     if not items:
         print("nothing has been run here yet.  orc list | orc run CHANGE")
     longest = max((len(item["id"]) for item in items), default=0)

@@ -13,9 +13,11 @@ import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.index_lock import clear_index_lock
+from orchestrator.adapters.git.own_commit import commit_index
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
+from orchestrator.guardian.reaper import sweep_leftovers
 from orchestrator.plugin import Plugin, load_plugins
 from orchestrator.runtime import Orchestrator, open_orchestrator
 from orchestrator.store.store import Store, open_store
@@ -110,7 +112,11 @@ async def run_engine(
 
 
 def recover(repo: Repository) -> None:
-    """Clear what a killed engine or git left locked: every start begins with that."""
+    """Clear what a killed engine or git left, locked or at work: every start begins with that."""
+    index = commit_index(repo)
+    if index.exists():
+        sweep_leftovers(str(index))
+        index.unlink()
     clear_index_lock(repo)
     for git in (repo.git, repo.checkout_git):
         refs.clear_stale_locks(git)

@@ -71,9 +71,9 @@ def make_plan(options: RunOptions) -> Plan:
     repo = Repository.open(options.directory, deadline=options.patience)
     if unfinished_landing(repo):
         raise RepositoryError(
-            "a `finish --merge` was interrupted while it changed this checkout",
+            "an `orc finish` was interrupted while it changed this checkout",
             where=str(repo.checkout),
-            fix="complete it: orc finish ITEM --merge",
+            fix="the same orc finish completes it, orc undo takes it back",
         )
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,

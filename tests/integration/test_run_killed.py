@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.guardian import tree
+from tests.finished import user_content
 from tests.gitrepo import fingerprint
 from tests.scratch import CHANGE, GOOD, Scratch, alive_with, kill9, make_scratch, wait_for
 
@@ -75,3 +76,35 @@ def test_a_finish_that_was_killed_while_it_verified_is_given_again(scratch: Scra
 
     assert ran.code == 0, ran.err
     assert (scratch.path / "two.txt").read_text() == "good\n"
+
+
+def test_squash_that_was_killed_while_a_hook_ran_is_given_again_or_taken_back(
+    scratch: Scratch,
+) -> None:
+    assert scratch.orc("run", CHANGE).code == 0
+    mark = Path(os.environ["HOME"]) / ".cache" / "at-hook"
+    hook = scratch.path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntest -e {mark} || {{ touch {mark}; sleep 300; }}\n")
+    hook.chmod(0o755)
+    before = user_content(fingerprint(scratch.path))
+    engine = scratch.start("finish", CHANGE, "--squash")
+    wait_for(mark.exists)
+
+    kill9(engine)
+    assert (scratch.path / "one.txt").exists()
+    refused = scratch.orc("run", CHANGE)
+    assert refused.code == 2
+    assert "orc undo" in refused.err
+    assert scratch.orc("undo").code == 0
+    assert user_content(fingerprint(scratch.path)) == before
+
+    mark.unlink()
+    kill_later = scratch.start("finish", CHANGE, "--squash")
+    wait_for(mark.exists)
+    kill9(kill_later)
+    ran = scratch.orc("finish", CHANGE, "--squash")
+
+    assert ran.code == 0, ran.err
+    assert len(scratch.git("log", "--format=%H").split()) == 2
+    assert scratch.git("status", "--porcelain") == "?? orchestrator.toml\n"

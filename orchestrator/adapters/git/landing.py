@@ -162,6 +162,8 @@ def _starting_tree(
     git = repo.checkout_git
     root = os.fsencode(repo.checkout)
     staged = _staged(git, index)
+    # What the index has in the end, which it may have already after a crash.
+    last = {c.path: c.new for c in objects.diff_changes(git, plan.tree, plan.new)}
     entries, conflicts = [], []
     for change in _touched(repo, plan, carried):
         mode = mode_of(root, change.path)
@@ -172,6 +174,8 @@ def _starting_tree(
         before = None if change.status == b"A" else change.old
         in_index = staged.get(change.path)
         known = {before, wanted, carried.get(change.path, before)}
+        if change.path in last:
+            known.add(last[change.path] if last[change.path].strip("0") else None)
         absent = mode is None or stat.S_ISDIR(mode)
         if in_index not in known:
             conflicts.append(change.path)

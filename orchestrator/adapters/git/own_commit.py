@@ -81,7 +81,7 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
         message up; says what git said.
     """
     repo = landing.repo
-    index = repo.state_dir / "commit.index"
+    index = commit_index(repo)
     message = repo.state_dir / "commit.message"
     _index_of(landing, index)
     message.write_text(request.message, errors="surrogateescape")
@@ -91,6 +91,8 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
     env = operator_environment() | {
         "GIT_INDEX_FILE": str(index),
         "GIT_REFLOG_ACTION": request.mark,
+        # By this variable what a killed engine leaves of it is found, and ended.
+        "ORCHESTRATOR_WORKSPACE": str(index),
     }
     said, code = "", 0
     try:
@@ -117,6 +119,11 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
             where=str(repo.checkout),
             fix="mend what your git or its hook says, then finish again",
         )
+
+
+def commit_index(repo: Repository) -> Path:
+    """Return the index of the commit that is being made; it is there for as long as that takes."""
+    return repo.state_dir / "commit.index"
 
 
 def made_commit(repo: Repository, target: str, mark: str, old: str) -> str | None:

@@ -190,6 +190,8 @@ class _Delivery:
         """Settle what a crash left, then work out, verify, land."""
         before = await trio.to_thread.run_sync(self._last)
         settled = await self.orchestrator.call(SettleDelivery(item=self.item))
+        if settled is not None and settled.how == "discard" != self.options.how:
+            raise UsageError(f"{self.item} was given up", fix=f"orc undo {self.item}")
         if settled is not None:
             again = before is not None and before.state is DeliveryState.DONE
             return await self._tell(settled, None, "already" if again else "")

@@ -53,8 +53,8 @@ def begin(repo: Repository, ready: Ready, now: int) -> DeliveryRecord:
         target=ready.plan.target,
         old=ready.plan.old,
         new=ready.plan.new,
-        was=run.state,
-        why=run.reason,
+        was=RunState.DONE,
+        why="",
         at=now,
     )
     last = last_of(repo, run)
@@ -199,20 +199,17 @@ def arrive(
     )  # fmt: skip
     run = ledger.read_run(repo, record.item)
     assert run is not None  # its record was just written
-    where = short(record.target) if record.target else "the work tree, on"
     reason = {
         "discard": "given up",
-        "apply": f"applied to the work tree on {record.old}",
-    }.get(record.how, f"{where} at {landed.commit}")
+        "apply": f"applied to the work tree on {record.old[:12]}",
+    }.get(record.how, f"{short(record.target)} at {landed.commit[:12]}")
     state = RunState.DISCARDED if record.how == "discard" else RunState.DELIVERED
-    ledger.record_run(
-        repo,
-        store,
-        attrs.evolve(run, state=state, reason=reason, story=""),
-        ItemDelivered(
+    told = attrs.evolve(run, state=state, reason=reason)
+    if run != told:
+        fact = ItemDelivered(
             item=run.item, how=record.how, target=short(record.target), commit=landed.commit
-        ),
-    )
+        )
+        ledger.record_run(repo, store, told, fact)
     clear_away(repo, done)
     return done
 
