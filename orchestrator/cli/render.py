@@ -161,7 +161,8 @@ class PlainLines:
             f"agent {event.agent}",
         ]
         if event.carried:
-            parts.append(f"carried {len(event.carried)} spec files")
+            count = len(event.carried)
+            parts.append(f"carried {count} spec file{'s' if count != 1 else ''}")
         if event.left_behind:
             parts.append(f"left behind: {shortened(event.left_behind)}")
         if event.continued:
@@ -206,13 +207,11 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
                 f"orc diff {event.item} | orc finish {event.item} --merge"
             )
         case "partial":
-            return f"{head}, {event.reason}\ncontinue with: orc run {event.change}"
+            return f"{head}, {event.reason}\ncontinue with: orc run {event.item}"
         case "blocked":
-            return (
-                f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.change}"
-            )
+            return f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.item}"
         case _:
-            how = event.advice or f"orc run {event.change}"
+            how = event.advice or f"orc run {event.item}"
             return f"{head}: {event.reason}\ncontinue with: {how}"
 
 

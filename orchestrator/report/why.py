@@ -194,7 +194,7 @@ def _next(item: Item, subject: Story | None, max_attempts: int) -> str:
 
 
 def _say(item: Item, subject: Story | None, last: Attempt | None) -> Iterator[tuple[str, str]]:
-    run = f"orc run {shlex.quote(item.run.change)}"
+    run = f"orc run {item.id}"
     tell = f"orc tell {item.id} {_BLANK}"
     match item.status:
         case "in progress":

@@ -78,7 +78,7 @@ class Allowance:
 
         Returns why none may begin, or None.
         """
-        again = f"orc run {self.runner.change}"
+        again = f"orc run {self.runner.opened.run.item}"
         if (reached := self.reached(attempts, Usage())) is not None:
             return Refusal(
                 reason=f"the run's budget is spent: {reached}",

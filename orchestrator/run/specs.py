@@ -49,6 +49,8 @@ def find_change(repo: Repository, start: Path, name: str | None) -> tuple[SpecSo
     Raises:
       SpecError: when nothing is called that, or several changes are open and none is named.
     """
+    if name is not None and not name.strip():
+        raise SpecError("the name is empty", fix="orc list shows the changes")
     try:
         source = find_source(repo, start)
     except NoSpecError:
@@ -93,6 +95,8 @@ def find_item(
       below: where the source's root lies below the checkout.
     """
     names = [refs.item_slug(name) for name in source.item_names(change_id)]
+    if below != ".":
+        names.append(refs.item_slug(f"{below}/{names[0]}".replace("/", "-").lower()))
     digest = hashlib.sha256(f"{below}\0{change_id}".encode(errors="surrogateescape")).hexdigest()
     taken = None
     for item in (*dict.fromkeys(names), f"{names[0][:40]}-{digest[:8]}"):

@@ -140,7 +140,7 @@ class StoryLoop:
                             f"story {step.story.id} failed twice in the same way, and nothing it "
                             f"depends on has changed: {same.reason}"
                         )
-                        advice = f"orc run {self.runner.change} --again"
+                        advice = f"orc run {self.runner.opened.run.item} --again"
                         failed = RunState.FAILED
                         return await self._end(failed, change, reason, step.story.id, advice)
                     if (refusal := await self._allowance.admit(self._attempts)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Container
 from pathlib import Path
 
@@ -95,7 +96,12 @@ def brief_title(brief: str) -> str:
 
 def brief_slug(brief: str) -> str:
     """Return the first words of the task, fit for the name of a branch."""
-    words = re.sub(r"[^a-z0-9]+", " ", brief_title(brief).lower()).split()
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", brief_title(brief).lower())
+        if not unicodedata.combining(letter)
+    )
+    words = re.sub(r"[^a-z0-9]+", " ", plain).split()
     slug = ""
     for word in words:
         if len(slug) + len(word) > 30:

@@ -178,6 +178,7 @@ IMPOSSIBLE: tuple[tuple[list[str], str], ...] = (
     (["--story", "write-one", "--from", "write-one"], "exclude each other"),
     (["TODO.md", "nope", "--step"], "for one change"),
     (["TODO.md", "nope"], "nope"),
+    ([""], "the name is empty"),
 )
 
 

@@ -45,6 +45,10 @@ def test_its_prompt_says_the_words_and_no_box() -> None:
     assert "tick" not in text
 
 
+def test_name_keeps_letters_that_only_have_accents() -> None:
+    assert brief_slug("Räume die Küche auf, 日本!") == "raume-die-kuche-auf"
+
+
 @given(st.text(max_size=300))
 def test_any_words_have_a_title_and_a_name(brief: str) -> None:
     assert 0 < len(brief_title(brief)) <= 72

@@ -39,6 +39,7 @@ PURE = {
     "re",
     "types",
     "typing",
+    "unicodedata",
 }
 """What the domain may import from outside: values and functions, no files, no clocks, no tasks."""
 

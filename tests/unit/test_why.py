@@ -92,7 +92,7 @@ def test_failed_item_shows_the_last_failure_and_what_a_run_would_do() -> None:
     assert answer.last is not None
     assert answer.last.record.reason == "reason 3"
     assert "story 2 Two, 3 new tries, told of the last failure" in answer.next
-    assert commands(answer)[0] == "orc run 'add thing'"
+    assert commands(answer)[0] == "orc run thing"
     assert "orc recover thing.1.2.3 --to DIR" in commands(answer)
 
 
@@ -110,7 +110,7 @@ def test_limited_item_tells_until_when() -> None:
     )
     answer = why(found, None, max_attempts=3, now=NOW)
     assert any(kind == "waits" and "1h00m" in text for kind, text in answer.facts)
-    assert ("orc run 'add thing'", "go on after 17:05") in answer.say
+    assert ("orc run thing", "go on after 17:05") in answer.say
 
 
 def test_running_item_that_waits_says_for_what() -> None:
@@ -124,7 +124,7 @@ def test_blocked_story_asks_and_is_answered() -> None:
     found = item("blocked", *tried("2", AttemptState.BLOCKED), story="2", reason="which colour?")
     answer = why(found, None, max_attempts=3, now=NOW)
     assert "which colour?" in answer.because
-    assert commands(answer)[:2] == ["orc tell thing TEXT", "orc run 'add thing'"]
+    assert commands(answer)[:2] == ["orc tell thing TEXT", "orc run thing"]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def parse_task_list(source: str) -> TaskList:
     second; its tasks are one story, and those before the first section are story ``0``. Without
     such headings each task that is in no other one is a story, with the tasks inside it.
     """
-    title, warnings = "", []
+    title = ""
+    warnings: list[tuple[int, str]] = []
     sections = [_Section("", 0)]
     count = 0
     for kind, line, content, nested in _parts(_tokens(source)):
@@ -67,12 +68,14 @@ def parse_task_list(source: str) -> TaskList:
             task = Task(id=number or str(count), description=text, done=box[1] in "xX", line=line)
             sections[-1].tasks.append((task, bool(number), nested))
         elif kind == "odd":
-            warnings.append(f"line {line}: {content!r} is neither [ ] nor [x]: it is no task")
-    stories = _by_section(sections, warnings) if len(sections) > 1 else _by_task(sections[0])
-    return TaskList(title=title, stories=tuple(stories), warnings=tuple(warnings))
+            warnings.append((line, f"{content!r} is neither [ ] nor [x]: it is no task"))
+    split = len(sections) > 1
+    stories = tuple(_by_section(sections, warnings) if split else _by_task(sections[0]))
+    said = tuple(f"line {line}: {text}" for line, text in sorted(warnings))
+    return TaskList(title=title, stories=stories, warnings=said)
 
 
-def _by_section(sections: Sequence[_Section], warnings: list[str]) -> Iterator[Story]:
+def _by_section(sections: Sequence[_Section], warnings: list[tuple[int, str]]) -> Iterator[Story]:
     taken: set[str] = set()
     for section in sections:
         if not section.tasks:
@@ -82,9 +85,8 @@ def _by_section(sections: Sequence[_Section], warnings: list[str]) -> Iterator[S
             wanted, title = story_name(section.heading)
         story_id = unique(wanted, taken)
         if story_id != wanted:
-            warnings.append(
-                f"line {section.line}: another section is called {wanted}; this one is {story_id}"
-            )
+            text = f"another section is called {wanted}; this one is {story_id}"
+            warnings.append((section.line, text))
         yield Story(id=story_id, title=title, tasks=tuple(task for task, _, _ in section.tasks))
 
 
