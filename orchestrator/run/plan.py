@@ -91,6 +91,8 @@ def make_plan(options: RunOptions) -> Plan:
     if repo.mode != "in-place":
         require_honest(build, repo.checkout)
     require_copies(repo.checkout, build.copy)
+    if config.execution.finish == "squash":
+        require_signing(repo, terminal=os.isatty(0))
     return Plan(
         repo=repo,
         anonymous=repo.identity().is_fallback,

@@ -8,11 +8,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 
 from tests.finished import BRANCH, make_finished, user_content
 from tests.gitrepo import fingerprint
-from tests.scratch import CHANGE, Scratch
+from tests.scratch import CHANGE, GOOD, TASKS, Scratch, make_scratch
 
 pytestmark = pytest.mark.processes
 
@@ -120,6 +121,9 @@ def test_squash_without_terminal_is_refused_when_it_would_be_signed(done: Scratc
     assert ran.code == 2
     assert "in a terminal" in ran.err
     assert fingerprint(done.path) == before
+    unattended = done.orc("run", CHANGE, "--finish", "squash")
+    assert unattended.code == 2, "found before anything is paid"
+    assert "in a terminal" in unattended.err
 
 
 def test_squash_onto_a_branch_that_is_not_checked_out_says_where_to_go(done: Scratch) -> None:
@@ -129,6 +133,48 @@ def test_squash_onto_a_branch_that_is_not_checked_out_says_where_to_go(done: Scr
     assert "git switch main" in ran.err
     done.git("switch", "-q", "main")
     assert done.orc("finish", CHANGE, "--squash").code == 0
+
+
+@pytest.mark.parametrize("mode", ["worktree", "in-place"])
+def test_merge_is_tried_beside_the_checkout_in_every_mode(tmp_path: Path, mode: str) -> None:
+    scratch = make_scratch(tmp_path, commit_spec=True)
+    (scratch.path / ".git/info/exclude").write_text("orchestrator.toml\n")
+    scratch.configure(verify=["test -f README.md"])
+    config = scratch.path / "orchestrator.toml"
+    config.write_text(f'{config.read_text()}[workspace]\nmode = "{mode}"\n')
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 0, ran.err
+    (scratch.path / "theirs.txt").write_text("theirs\n")
+    scratch.git("add", "theirs.txt")
+    scratch.git("commit", "-qm", "Theirs")
+    (scratch.path / "mine.txt").write_text("mine\n")
+    ran = scratch.orc("finish", CHANGE, "--squash")
+    assert ran.code == 0, ran.err
+    assert "verified on main@" in ran.out
+    assert scratch.git("status", "--porcelain") == "?? mine.txt\n"
+    assert scratch.git("show", "HEAD:two.txt") == "good\n"
+    assert scratch.orc("undo").code == 0
+    assert scratch.git("log", "-1", "--format=%s") == "Theirs\n"
+
+
+def test_submodule_gets_its_squash_where_it_is_checked_out(done: Scratch) -> None:
+    outer = Scratch(home=done.home, path=done.home / "outer")
+    outer.path.mkdir()
+    outer.git("init", "-q", "-b", "main")
+    outer.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(done.path), "sub")
+    outer.git("commit", "-qm", "Start")
+    inner = attrs.evolve(done, path=outer.path / "sub")
+    inner.worker(GOOD)
+    change = inner.path / "openspec" / "changes" / CHANGE
+    change.mkdir(parents=True)
+    (change / "proposal.md").write_text("# Add things\n")
+    (change / "tasks.md").write_text(TASKS)
+    inner.configure()
+    assert inner.orc("run", CHANGE).code == 0
+    ran = inner.orc("finish", CHANGE, "--squash")
+    assert ran.code == 0, ran.err
+    assert inner.git("status", "--porcelain") == "?? orchestrator.toml\n"
+    assert inner.git("log", "-1", "--format=%s") == "Add things\n"
 
 
 def test_apply_changes_files_only(done: Scratch) -> None:

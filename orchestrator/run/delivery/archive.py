@@ -37,9 +37,26 @@ def archive_check(change: str) -> Check:
 
 def is_archived(place: Workspace, run: RunRecord) -> bool:
     """Whether the change lies in the archive of this workspace, and nowhere else."""
-    changes = place.path / run.root / "openspec" / "changes"
+    changes = _changes(place, run)
     archived = any((changes / "archive").glob(f"*-{glob.escape(run.change)}"))
     return archived and not (changes / run.change).exists()
+
+
+def require_change(place: Workspace, run: RunRecord) -> None:
+    """Refuse to archive what is no OpenSpec change.
+
+    Raises:
+      UsageError: when the item is of another kind.
+    """
+    if not (_changes(place, run) / run.change).is_dir():
+        raise UsageError(
+            f"{run.change} is not an OpenSpec change: there is nothing to archive",
+            fix="finish without --archive",
+        )
+
+
+def _changes(place: Workspace, run: RunRecord) -> Path:
+    return place.path / run.root / "openspec" / "changes"
 
 
 def add_archived(repo: Repository, ready: Ready, place: Workspace) -> MergePlan:

@@ -29,7 +29,7 @@ from orchestrator.settings import Config
 from orchestrator.text import one_line
 from orchestrator.work.records import DeliveryRecord, DeliveryState, RunRecord
 
-from .archive import CLI, archive_check, is_archived
+from .archive import CLI, archive_check, is_archived, require_change
 from .commands import (
     AddArchived,
     BlockItem,
@@ -258,6 +258,7 @@ class _Delivery:
                     )
                     self._require(await preparation.set_up(), "set-up of the merged tree fails")
                 if archiving is not None and not is_archived(place, ready.run):
+                    require_change(place, ready.run)
                     what = f"{CLI} does not archive {ready.run.change}"
                     self._require(await checker.run((archiving,)), what)
                     plan = await self.orchestrator.call(AddArchived(ready=ready, workspace=place))

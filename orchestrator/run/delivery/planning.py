@@ -113,12 +113,21 @@ def _require_own_commit(repo: Repository, run: RunRecord, *, terminal: bool) -> 
             where=str(repo.checkout),
             fix=f"git switch {target}, then finish again; --merge needs no checkout",
         )
+    return require_signing(repo, terminal=terminal)
+
+
+def require_signing(repo: Repository, *, terminal: bool) -> OwnSettings:
+    """Return what the operator's git does when he commits, if it can be done here.
+
+    Raises:
+      UsageError: when it would sign, and nobody could be asked for the key.
+    """
     own = own_settings(repo)
     if own.signs and not terminal:
         raise UsageError(
             "commit.gpgSign is set, and there is no terminal to ask you for the key",
             where=str(repo.checkout),
-            fix=f"in a terminal: orc finish {run.item} --squash",
+            fix="squash it in a terminal: orc finish ITEM --squash",
         )
     return own
 
@@ -138,6 +147,8 @@ def prepare_merge(repo: Repository, item: str, commit: str) -> workspace.Workspa
     Raises:
       BusyError: when processes of a killed `finish` do not leave it.
     """
+    if repo.mode == "in-place":  # the checkout is no place to try a merge in
+        repo = repo.working("worktree")
     name = merge_workspace(item)
     with claim_workspace(workspace.place_of(repo, name)):
         left = workspace.open_existing(repo, name)
