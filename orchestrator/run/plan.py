@@ -22,6 +22,7 @@ from orchestrator.work.spec import Change
 
 from .agent import ChosenAgent, choose_agent
 from .build import Build, choose_build, require_honest
+from .delivery.planning import require_signing
 from .target import Target, Wanted, find_target
 
 
