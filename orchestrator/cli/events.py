@@ -15,14 +15,14 @@ from orchestrator.store.reading import open_reader
 from orchestrator.text import one_line
 
 from .output import VERSION, width
-from .place import open_place
+from .place import find_state
 
 _OURS = ("event", "at", "item", "run")
 
 
 def events(arguments: argparse.Namespace) -> int:
     """Print the recorded facts after a number; follow a running engine when asked to."""
-    _, state = open_place(arguments)
+    state = find_state(arguments)
     since: int | None = arguments.since
     if arguments.follow:
         with connect(state) as engine:

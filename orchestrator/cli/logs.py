@@ -16,7 +16,7 @@ from orchestrator.run.state import read_items
 from orchestrator.text import clean, one_line
 
 from .output import coloured
-from .place import open_place
+from .place import find_state, reader_git
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks at a log: what is written to a file calls nobody."""
@@ -24,8 +24,8 @@ _LOOK_EVERY = 0.2
 
 def logs(arguments: argparse.Namespace) -> int:
     """Print the output of an attempt, by default of the newest, without control sequences."""
-    git, state = open_place(arguments)
-    items = read_items(git, running=None)
+    state = find_state(arguments)
+    items = read_items(reader_git(state), running=None)
     known = {attempt.id: attempt for item in items for attempt in item.attempts}
     wanted = arguments.attempt
     if arguments.follow:

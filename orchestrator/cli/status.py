@@ -5,30 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from orchestrator.control.client import connect
 from orchestrator.errors import EngineLostError, NoEngineError, UsageError
-from orchestrator.run.lock import running_item
-from orchestrator.run.status import status_document
 from orchestrator.text import one_line
 
 from .output import coloured, print_json, width
-from .place import open_place
+from .place import find_state, reader_git
 
 _COLOURS = {"done": "green", "failed": "red", "blocked": "yellow"}
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Print every item with its state, or one item with what its worker does."""
-    git, state = open_place(arguments)
-    try:
-        with connect(state) as engine:
-            document = engine.call("status")
-    except (NoEngineError, EngineLostError) as error:
-        if isinstance(error, EngineLostError):
-            print(f"{error.message}; this is what it recorded", file=sys.stderr)
-        document = status_document(git, state, running=running_item(state))
+    """Print every item, or one, with its state and what its worker does."""
+    state = find_state(arguments)
+    document = _asked(state) or _recorded(state)
     items = document["items"]
     if arguments.item is not None:
         items = document["items"] = [item for item in items if item["id"] == arguments.item]
@@ -44,7 +37,31 @@ def status(arguments: argparse.Namespace) -> int:
     longest = max((len(item["id"]) for item in items), default=0)
     for item in items:
         print(_line(item, document["run"], longest))
+        if item["status"] == "in progress":
+            for line in document["run"]["latest"]:
+                print("    " + one_line(line, width() - 5))
     return 0
+
+
+def _asked(state: Path) -> dict[str, Any] | None:
+    """Return what the engine says, None when none answers."""
+    try:
+        with connect(state) as engine:
+            document: dict[str, Any] = engine.call("status")
+            return document
+    except EngineLostError as error:
+        print(f"{error.message}; this is what it recorded", file=sys.stderr)
+    except NoEngineError:
+        pass
+    return None
+
+
+def _recorded(state: Path) -> dict[str, Any]:
+    # Late: who asks an engine does not wait for git's and SQLite's modules.
+    from orchestrator.run.lock import running_item
+    from orchestrator.run.status import status_document
+
+    return status_document(reader_git(state), state, running=running_item(state))
 
 
 def _line(item: Mapping[str, Any], run: Mapping[str, Any], longest: int) -> str:

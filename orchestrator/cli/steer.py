@@ -11,7 +11,7 @@ from orchestrator.control.client import Engine, connect
 from orchestrator.errors import EngineLostError, NoEngineError
 from orchestrator.run.lock import running_item
 
-from .place import open_place
+from .place import find_state
 
 _STOP_SECONDS = 120.0
 _TELL_EVERY = 10.0
@@ -21,7 +21,7 @@ _FORCE_SECONDS = 2.0
 
 def stop(arguments: argparse.Namespace) -> int:
     """Stop what runs here, and return when it has stopped."""
-    _, state = open_place(arguments)
+    state = find_state(arguments)
     item = running_item(state)
     if arguments.level == "force":
         with _reach(state, greet=False) as engine:
@@ -38,7 +38,7 @@ def stop(arguments: argparse.Namespace) -> int:
 
 def pause(arguments: argparse.Namespace) -> int:
     """Let no new attempt begin; the running one goes on."""
-    with _reach(open_place(arguments)[1]) as engine:
+    with _reach(find_state(arguments)) as engine:
         changed = engine.call("pause")["changed"]
     print("paused: no new attempt begins.  orc resume" if changed else "it was paused already")
     return 0
@@ -46,7 +46,7 @@ def pause(arguments: argparse.Namespace) -> int:
 
 def resume(arguments: argparse.Namespace) -> int:
     """Let attempts begin again."""
-    with _reach(open_place(arguments)[1]) as engine:
+    with _reach(find_state(arguments)) as engine:
         changed = engine.call("resume")["changed"]
     print("resumed" if changed else "it was not paused")
     return 0
@@ -54,7 +54,7 @@ def resume(arguments: argparse.Namespace) -> int:
 
 def tell(arguments: argparse.Namespace) -> int:
     """Say something to an item's next attempts, running or not."""
-    _, state = open_place(arguments)
+    state = find_state(arguments)
     item, text, interrupted = arguments.item, " ".join(arguments.text), False
     try:
         with connect(state) as engine:

@@ -7,7 +7,6 @@ pointer file says where.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import stat
@@ -83,6 +82,8 @@ def peer(connection: Connected) -> tuple[int, int]:
 def _places(state_dir: Path) -> Iterator[Path]:
     if _is_private(state_dir):
         yield state_dir / _SOCKET
+    import hashlib  # late: `orc status` must not wait for OpenSSL
+
     name = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:16] + ".sock"
     bases = [Path("/tmp", f"orchestrator-{os.geteuid()}")]
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,13 +23,15 @@ from orchestrator.store.store import Store
 from orchestrator.supervisor import Service
 
 from .commands import RecordFact
-from .events import Paused, Resumed, Warned
+from .events import AttemptStarted, Paused, Resumed, Warned, WorkerActed
 from .facts import event_fields, event_name
 from .guidance import GiveGuidance
 from .status import status_document
 from .steering import Steering
 
 _READERS = 4
+_LATEST = 3
+"""Lines of what the worker said and did that `status` shows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +45,17 @@ class Controls:
     _readers: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_READERS), init=False
     )
+
+    _latest: deque[str] = attrs.field(factory=lambda: deque(maxlen=_LATEST), init=False)
+
+    async def watch(self, batch: Sequence[Event]) -> None:
+        """Remember what the worker said and did last; a sink."""
+        await trio.lowlevel.checkpoint()
+        for event in batch:
+            if isinstance(event, AttemptStarted):
+                self._latest.clear()
+            elif isinstance(event, WorkerActed):
+                self._latest.append(f"{event.kind}: {event.text}")
 
     def server(self, orchestrator: Orchestrator) -> Service:
         """Return the server that acts on ``orchestrator``."""
@@ -82,11 +96,13 @@ class Controls:
         return await trio.to_thread.run_sync(self.store.last_seq, limiter=self._readers)
 
     async def read_status(self) -> dict[str, Any]:
-        """Return what the records say."""
-        return await trio.to_thread.run_sync(
+        """Return what the records say, and what is only known here."""
+        document = await trio.to_thread.run_sync(
             lambda: status_document(self.repo.git, self.repo.state_dir, running=self.item),
             limiter=self._readers,
         )
+        document["run"] |= {"paused": self.steering.paused, "latest": list(self._latest)}
+        return document
 
 
 @attrs.frozen
@@ -96,10 +112,7 @@ class _Methods:
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
         document = await self.controls.read_status()
-        document["run"] |= {
-            "paused": self.controls.steering.paused,
-            "stopping": self.orchestrator.stopping.level is not None,
-        }
+        document["run"]["stopping"] = self.orchestrator.stopping.level is not None
         return document
 
     async def stop(self, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ async def run_engine(
         async with open_orchestrator(
             plugins=plugins,
             services={Repository: repo, GitThreads: threads, Store: store},
-            sinks=sinks,
+            sinks={"latest": controls.watch, **sinks},
             servers={"control": controls.server},
             grace=INTERRUPT_AFTER + _WIND_UP,
             signals=signals,

@@ -6,6 +6,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.branches import our_branches
 from orchestrator.adapters.git.runner import Git
 from orchestrator.work.states import PHASE, AttemptState, RunState
 
@@ -71,7 +72,7 @@ def read_items(git: Git, *, running: str | None) -> tuple[ItemState, ...]:
       StoreError: when there is a store that cannot be read.
     """
     found = read_history(git)
-    branches = refs.read_refs(git, refs.BRANCHES)
+    branches = our_branches(git)
     attempts = [summary for one in found.attempts if (summary := _attempt(one))]
     last = {run["item"]: run for run in found.runs}
     items = (_item(last[item], attempts, branches, running=running) for item in sorted(last))

@@ -26,8 +26,8 @@ def status_document(git: Git, state_dir: Path, *, running: str | None) -> dict[s
     """
     with open_reader(state_dir) as reader:
         items = [_item(item, reader) for item in read_items(git, running=running)]
-    run = {"running": running is not None, "item": running, "paused": False, "stopping": False}
-    return {"items": items, "run": run}
+    run = {"running": running is not None, "item": running}
+    return {"items": items, "run": {**run, "paused": False, "stopping": False, "latest": []}}
 
 
 def _item(item: ItemState, reader: Reader | None) -> dict[str, Any]:

@@ -104,6 +104,8 @@ def test_status_logs_and_events_follow_a_run_to_its_end(
     assert read_line(logs) == "at work on 2 try 1\n"
     status = json.loads(scratch.orc("status", "--json").out)
     (item,) = status["items"]
+    latest = status["run"].pop("latest")
+    assert latest == ["says: at work on 2 try 1"]
     assert status["run"] == {"running": True, "item": CHANGE, "paused": False, "stopping": False}
     assert (item["status"], item["stories_done"], item["stories"]) == ("in progress", 1, 2)
     assert (item["story"], item["waits"]) == ("2", None)
@@ -121,6 +123,21 @@ def test_status_logs_and_events_follow_a_run_to_its_end(
     numbers = [line["seq"] for line in lines if line["seq"]]
     assert numbers == sorted(set(numbers))
     assert scratch.orc("status").out.splitlines()[0] == f"{CHANGE}  done 2/2"
+
+
+def test_status_and_pause_do_not_wait_for_a_git_that_hangs(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    terminals.begin()
+    slow = scratch.home / "bin"
+    slow.mkdir()
+    (slow / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (slow / "git").chmod(0o755)
+    hung = {"PATH": f"{slow}:{os.environ['PATH']}"}
+    for command in ("status", "pause", "events", "resume", "status"):
+        ran = scratch.orc(command, env=hung, timeout=30)
+        assert ran.code == 0, (command, ran.err)
+    assert scratch.orc("stop", "--now", env=hung, timeout=30).code == 0
 
 
 def test_polite_stop_lets_the_attempt_end_and_says_when_it_has(
