@@ -22,9 +22,11 @@ from orchestrator.run.build import choose_build
 from orchestrator.run.environment import child_environment, interpreters_into, withheld
 from orchestrator.run.lock import running_item
 from orchestrator.run.specs import find_source
+from orchestrator.run.verification import find_subject, known_baseline
 from orchestrator.text import one_line
 
-from .output import build_line, coloured, print_json
+from .output import ago, build_line, coloured, print_json
+from .verify import passed_line, run_verification, verification_line
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +85,34 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
             findings.append(Finding(level="ok", about=about, text=check()))
         except OrchestratorError as error:
             findings.append(Finding(level="fail", about=about, text=error.message, fix=error.fix))
+    findings.append(_baseline(start, arguments))
     return [*findings, _containment(), *_environment(repo)]
+
+
+def _baseline(start: Path, arguments: argparse.Namespace) -> Finding:
+    """Say whether set-up and verification pass on what a run would start from."""
+    config_file = Path(arguments.config) if arguments.config else None
+    fix = "mend it, or choose other commands with [workspace] setup and [execution] verify"
+    try:
+        subject = find_subject(start, config_file)
+        where = f"on {subject.name}@{subject.commit[:7]}"
+        if arguments.baseline:
+            found = run_verification(subject, quiet=bool(arguments.json))
+            level, text = (
+                ("ok" if found.passed else "fail"),
+                f"on {verification_line(subject, found)}",
+            )
+            return Finding(
+                level=level, about="baseline", text=text, fix=None if found.passed else fix
+            )
+        known = known_baseline(subject)
+    except OrchestratorError as error:
+        return Finding(level="fail", about="baseline", text=error.message, fix=error.fix)
+    if known is not None:
+        text = f"{passed_line(where, subject, known.setup, known.verify)} ({ago(known.at)})"
+        return Finding(level="ok", about="baseline", text=text)
+    text = f"{where}: not known; the next run finds out before any worker starts"
+    return Finding(level="ok", about="baseline", text=text, fix="now: orc doctor --baseline")
 
 
 def _mode(config_file: Path) -> str:

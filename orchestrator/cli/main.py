@@ -20,6 +20,7 @@ _MODULES = {
     "doctor": "doctor",
     "demo": "demo",
     "run": "run",
+    "verify": "verify",
     "status": "status",
     "logs": "logs",
     "events": "events",

@@ -86,9 +86,10 @@ def print_error(error: OrchestratorError, *, as_json: bool) -> None:
 
 def build_line(setup: Sequence[str], verify: Sequence[str], not_used: Sequence[str]) -> str:
     """Return set-up and verification on one line, with what was seen and left alone."""
-    done = ", ".join(verify) or "nothing: done will mean unverified"
-    left = f"   (seen, not used: {shortened(not_used)})" if not_used else ""
-    return one_line(f"setup   {', '.join(setup) or 'nothing'}   verify  {done}{left}", 400)
+    made = one_line(", ".join(setup), 200) or "nothing"
+    done = one_line(", ".join(verify), 200) or "nothing: done will mean unverified"
+    left = f"   (seen, not used: {one_line(shortened(not_used), 200)})" if not_used else ""
+    return f"setup   {made}   verify  {done}{left}"
 
 
 def shortened(names: Sequence[str], most: int = 3) -> str:

@@ -12,7 +12,7 @@ _MAIN = """\
 start          init      look at what is here, write orchestrator.toml
                doctor    check git, identity, agent, spec and locks
                demo      the whole loop on a scripted worker: no keys, no network
-work           run       drive a change to done
+work           run       drive a change to done  verify what is there
 see            status    what is going on       list   the changes of the spec
                show      one change             logs   the output of an attempt
                diff      what a run changed
@@ -67,12 +67,21 @@ def _start(commands: _Commands) -> None:
     doctor.add_argument(
         "--no-logs", dest="logs", action="store_false", help="without what workers printed"
     )
+    doctor.add_argument("--baseline", action="store_true", help="run set-up and verification too")
     demo = _add(commands, "demo", "run the real loop on a scripted worker")
     demo.add_argument("--keep", action="store_true", help="keep the demo's repository")
 
 
 def _work(commands: _Commands) -> None:
     _run(_add(commands, "run", "drive a change to done", json=True))
+    verify = _add(commands, "verify", "set up and verify in a fresh workspace", json=True)
+    verify.add_argument("item", nargs="?", help="whose branch; HEAD when left out")
+    verify.add_argument(
+        "--setup", action="append", metavar="CMD", help="may be given several times"
+    )
+    verify.add_argument(
+        "--verify", action="append", metavar="CMD", help="may be given several times"
+    )
 
 
 def _see(commands: _Commands) -> None:

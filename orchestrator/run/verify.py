@@ -145,9 +145,10 @@ async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
 
 async def _tell_time(tell: Callable[[float], None]) -> None:
     started = trio.current_time()
+    tell(0.0)
     while True:
-        tell(trio.current_time() - started)
         await trio.sleep(_TELL_EVERY)
+        tell(trio.current_time() - started)
 
 
 async def _collect(stream: trio.abc.ReceiveStream, output: bytearray) -> None:
