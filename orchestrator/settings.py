@@ -113,6 +113,12 @@ def _copies(_: object, __: object, names: tuple[str, ...]) -> None:
             raise ValueError(f"expected a path below the checkout, got {name!r}")
 
 
+def _absolute(_: object, __: object, paths: tuple[str, ...]) -> None:
+    for path in paths:
+        if not path.startswith(("/", "~/")) or ".." in path.split("/"):
+            raise ValueError(f"expected an absolute path or one below ~/, got {path!r}")
+
+
 @attrs.frozen(kw_only=True)
 class WorkspaceSettings:
     """The tree a worker works in.
@@ -124,6 +130,7 @@ class WorkspaceSettings:
       copy: untracked files and directories of the checkout that the work needs, never committed.
       env: names or patterns of variables the worker gets although the deny-list withholds them.
       protect: globs of paths that a worker may change only when a task of its story names them.
+      writable: further paths that processes may write to; "~" is the home.
       wrap: words that go before the argv of set-up, worker and verification.
     """
 
@@ -132,6 +139,7 @@ class WorkspaceSettings:
     setup: tuple[str, ...] | None = None
     copy: tuple[str, ...] = attrs.field(default=(), validator=_copies)
     env: tuple[str, ...] = ()
+    writable: tuple[str, ...] = attrs.field(default=(), validator=_absolute)
     wrap: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
 

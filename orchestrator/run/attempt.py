@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -35,7 +35,8 @@ from orchestrator.work.worker import (
 from .attempt_log import AttemptLog
 from .build import Build
 from .checker import Checker
-from .commands import RecordFact
+from .commands import RecordFact, RecordUsage
+from .denied import Denials
 from .events import WorkerActed
 from .guidance import AllGuidance, TakeGuidance
 from .judge import Caller, Judge, Judgement
@@ -213,19 +214,39 @@ class AttemptRunner:
             self.checker.host,
             writable=(*self.checker.host.writable, *self.settings.writable, directory),
         )
+        denials = Denials(host.writable)
         tell = _Teller(attempt.id, self.caller.publish, meter.take)
         report = WorkerReport(verdict=Verdict.FAILED, reason="it did not end when it was asked to")
         with AttemptLog(self.settings.logs / f"{attempt.id}.log") as log:
+
+            def hear(line: bytes) -> None:
+                log.write(line)
+                if host.confines:
+                    denials.note(line.decode(errors="replace"))
+
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(meter.watch, self.interrupt)
+                nursery.start_soon(meter.record, self._keep_usage(attempt))
                 with trio.CancelScope() as scope:
                     nursery.start_soon(_lose_patience, meter.stop, scope)
                     try:
-                        report = await self.worker.work(task, host, tell, meter.stop, log.write)
+                        report = await self.worker.work(task, host, tell, meter.stop, hear)
                     except OrchestratorError as error:
                         report = WorkerReport(verdict=Verdict.FAILED, reason=error.message)
                 nursery.cancel_scope.cancel()
+        if report.verdict is Verdict.FAILED:
+            report = attrs.evolve(report, reason=report.reason + denials.advice)
         return self._measured(report, meter)
+
+    def _keep_usage(self, attempt: AttemptRecord) -> Callable[[Usage], Awaitable[None]]:
+        began = trio.current_time()
+
+        async def keep(usage: Usage) -> None:
+            seconds = round(trio.current_time() - began, 3)
+            known = attrs.evolve(attempt, usage=usage, seconds=seconds)
+            await self.caller.call(RecordUsage(attempt=known))
+
+        return keep
 
     def _measured(self, report: WorkerReport, meter: Meter) -> WorkerReport:
         """Complete a report with what the meter saw, and say so when that ended the worker."""

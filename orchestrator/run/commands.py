@@ -144,6 +144,13 @@ class CloseRun(Command[None]):
 
 
 @attrs.frozen(kw_only=True)
+class RecordUsage(Command[None]):
+    """Record what a running attempt has used so far."""
+
+    attempt: AttemptRecord
+
+
+@attrs.frozen(kw_only=True)
 class HoldLimit(Command[float]):
     """Remember until which Unix time a limit holds, and return the latest one that is known.
 

@@ -14,7 +14,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
 from orchestrator.store.store import Store
-from orchestrator.work.records import AttemptRecord
+from orchestrator.work.records import AttemptRecord, to_json
 
 from . import borrowing, facts, ledger, opening, remembered
 from .commands import (
@@ -29,6 +29,7 @@ from .commands import (
     OpenRun,
     RecallBaseline,
     RecordFact,
+    RecordUsage,
     ReleaseWorkspace,
     RememberBaseline,
     RemoveWorkspace,
@@ -238,6 +239,13 @@ async def record_fact(command: RecordFact, context: Context) -> None:
         context.service(Store), command.fact, item=command.item, run=command.run
     )
     context.publish(recorded)
+
+
+@plugin.handles(RecordUsage, name="record-usage", deadline=_DEADLINE)
+async def record_usage(command: RecordUsage, context: Context) -> None:
+    """Handle `RecordUsage`."""
+    store, document = context.service(Store), to_json(command.attempt)
+    await trio.to_thread.run_sync(store.write, lambda tx: tx.put_attempt(document))
 
 
 @plugin.handles(HoldLimit, name="hold-limit", deadline=_DEADLINE)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import attrs
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.guardian import landlock
 from orchestrator.guardian.client import GuardedProcess, Guardians, Job
 from orchestrator.project import environment as own
 from orchestrator.settings import Config
@@ -19,10 +21,25 @@ from .build import Build
 from .claim import worker_lock
 from .environment import child_environment
 
-_CACHES = (
-    ".cache", ".npm", ".cargo/registry", ".cargo/git", "go", ".m2", ".gradle", ".local/share/uv",
-    ".local/share/pnpm", ".yarn",
+_CACHES = {
+    ".cache": None,
+    ".npm": "npm",
+    ".yarn": "yarn",
+    ".local/share/pnpm": "pnpm",
+    ".local/share/uv": "uv",
+    ".cargo/registry": "cargo",
+    ".cargo/git": "cargo",
+    "go/pkg": "go",
+    ".m2": "mvn",
+    ".gradle": "gradle",
+}
+"""Where tools keep what they download, below the home; None: any tool."""
+
+_MOVED = (
+    "XDG_CACHE_HOME", "npm_config_cache", "YARN_CACHE_FOLDER", "PIP_CACHE_DIR", "UV_CACHE_DIR",
+    "GOCACHE", "GOMODCACHE",
 )  # fmt: skip
+"""Variables by which an operator moved such a place."""
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +56,11 @@ class GuardedHost:
     writable: tuple[Path, ...]
     lock: Path
     wrap: tuple[str, ...] = ()
+
+    @property
+    def confines(self) -> bool:
+        """Whether the kernel enforces ``writable``."""
+        return landlock.abi() > 0
 
     @asynccontextmanager
     async def run(
@@ -76,7 +98,14 @@ def surroundings(
     host = GuardedHost(
         guardians=guardians,
         writable=writable_paths(
-            Path.home(), place.path, (temporary, python, *place.kind.writable(repo, place))
+            os.environ,
+            place.path,
+            (
+                temporary,
+                python,
+                *place.kind.writable(repo, place),
+                *(Path(path).expanduser() for path in config.workspace.writable),
+            ),
         ),
         lock=worker_lock(place),
         wrap=build.wrap,
@@ -102,7 +131,20 @@ def python_place(place: Workspace) -> Path:
     return place.directory / "python"
 
 
-def writable_paths(home: Path, workspace: Path, extra: Iterable[Path] = ()) -> tuple[Path, ...]:
-    """Return what a worker may write: its workspace, ``extra``, and the caches that exist."""
-    caches = (home / name for name in _CACHES)
-    return (workspace, *extra, *(path for path in caches if path.exists()))
+def writable_paths(
+    environ: Mapping[str, str], workspace: Path, extra: Iterable[Path] = ()
+) -> tuple[Path, ...]:
+    """Return what a worker may write: its workspace, ``extra``, and the caches of tools. Blocking.
+
+    The cache of a tool that is installed is made when it is missing, as the tool itself would: a
+    confined one could not.
+    """
+    home, path = Path(environ.get("HOME", "/")), environ.get("PATH")
+    caches = [Path(environ[name]) for name in _MOVED if os.path.isabs(environ.get(name, ""))]
+    for name, tool in _CACHES.items():
+        cache = home / name
+        if tool is None or shutil.which(tool, path=path):
+            with suppress(OSError):
+                cache.mkdir(parents=True, exist_ok=True)
+        caches.append(cache)
+    return (workspace, *extra, *(cache for cache in caches if cache.is_dir()))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import attrs
 import trio
 
 from orchestrator.work.budget import Budget, Reached
 from orchestrator.work.worker import Usage
+
+RECORD_EVERY = 5.0
+"""Seconds at least between two records of what an attempt has used so far."""
 
 LAST_GRACE = 30.0
 """Seconds for an attempt to end after it was asked to: its adapter kills it well before."""
@@ -27,11 +32,22 @@ class Meter:
     usage: Usage = attrs.field(factory=Usage, init=False)
     reached: Reached | None = attrs.field(default=None, init=False)
     stop: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _used_more: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def take(self, usage: Usage) -> None:
         """Note what has been used since the attempt began, all of it."""
-        self.usage = usage
+        if usage != self.usage:
+            self.usage = usage
+            self._used_more.set()
         self._end(self.budget.reached(usage))
+
+    async def record(self, keep: Callable[[Usage], Awaitable[None]]) -> None:
+        """Keep what is used, for ever: a killed engine takes little of it with it."""
+        while True:
+            await self._used_more.wait()
+            self._used_more = trio.Event()
+            await keep(self.usage)
+            await trio.sleep(RECORD_EVERY)
 
     async def watch(self, interrupt: trio.Event) -> None:
         """Ask the worker to stop when its time is over or ``interrupt`` is set."""

@@ -16,6 +16,7 @@ from orchestrator.settings import Check
 from orchestrator.text import clean
 from orchestrator.work.records import EVIDENCE_LIMIT, tail
 
+from .denied import denied_write
 from .host import GuardedHost
 
 _TELL_EVERY = 30.0
@@ -67,6 +68,9 @@ async def run_checks(
             tell=partial(tell, check.run),
         )
         result = attrs.evolve(result, output=tail(redact.text(result.output), EVIDENCE_LIMIT))
+        if not result.passed and host.confines:
+            advice = await trio.to_thread.run_sync(denied_write, result.output, host.writable)
+            result = attrs.evolve(result, reason=result.reason + advice)
         results.append(result)
         if not result.passed:
             break
