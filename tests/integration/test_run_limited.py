@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from orchestrator.store.reading import open_reader
 from tests.scratch import CHANGE, GOOD, Scratch, kill9, make_scratch, wait_for
 
 pytestmark = pytest.mark.processes
@@ -151,3 +154,41 @@ def test_limit_of_an_agent_holds_for_other_changes_until_a_person_says_so(
     assert ran.code == 3, ran.err
     assert "mine: limit until" in ran.out
     assert scratch.orc("run", CHANGE, "--wait", "0", "--again").code == 0
+
+
+TALKS = """\
+import json, os, sys, time
+for line in sys.stdin:
+    if json.loads(line)["type"] == "user":
+        break
+said = {
+    "id": "m1", "model": "m", "content": [{"type": "text", "text": "hi"}],
+    "usage": {"input_tokens": 5000, "output_tokens": 10},
+}
+print(json.dumps({"type": "assistant", "parent_tool_use_id": None, "message": said}), flush=True)
+time.sleep(300)
+"""
+
+
+def test_cost_of_an_attempt_that_was_lost_with_its_engine_counts(scratch: Scratch) -> None:
+    agent = scratch.home / "agent"
+    agent.write_text(f"#!{sys.executable}\n{TALKS}")
+    agent.chmod(0o755)
+    scratch.configure()
+    settings = scratch.path / "orchestrator.toml"
+    text = settings.read_text().partition("[agents.mine]")[0]
+    settings.write_text(
+        f'{text}[agents.mine]\nkind = "claude"\nargv = [{json.dumps(str(agent))}]\n'
+    )
+    engine = scratch.start("run", CHANGE)
+
+    def recorded() -> bool:
+        with open_reader(scratch.path / ".git" / "orchestrator") as store:
+            return store is not None and any("5000" in row.document for row in store.attempts())
+
+    wait_for(recorded)
+    kill9(engine)
+    ran = scratch.orc("run", CHANGE, "--max-tokens", "5000")
+    assert ran.code == 3, ran.err
+    assert "5,010 of 5,000 tokens" in ran.out
+    assert [entry["state"] for entry in scratch.attempts()] == ["lost"]
