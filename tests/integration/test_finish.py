@@ -268,6 +268,13 @@ def test_archive_is_part_of_what_lands(done: Scratch, how: str) -> None:
     assert {k for k in before if k.startswith("file") and before[k] != after.get(k)} == set()
 
 
+def test_archive_asked_for_too_late_is_not_silently_left_out(done: Scratch) -> None:
+    assert done.orc("finish", CHANGE, "--merge").code == 0
+    ran = done.orc("finish", CHANGE, "--merge", "--archive")
+    assert ran.code == 2
+    assert "delivered without" in ran.err
+
+
 def test_archive_without_its_cli_says_how_to_get_it(done: Scratch) -> None:
     path = os.environ["PATH"].split(":")
     without = ":".join(p for p in path if not (Path(p) / "openspec").exists())

@@ -122,6 +122,25 @@ def test_squash_that_the_person_gives_up_leaves_everything_as_before(
     assert done.git("branch", "--list", BRANCH).strip() == BRANCH
 
 
+def test_squash_without_terminal_that_is_stopped_leaves_everything_as_before(
+    done: Scratch,
+) -> None:
+    before = user_content(fingerprint(done.path))
+    mark = done.home / "at-hook"
+    hook = done.path / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 300\n")
+    hook.chmod(0o755)
+    engine = done.start("finish", CHANGE, "--squash")
+    wait_for(mark.exists)
+    engine.send_signal(signal.SIGTERM)
+    assert engine.wait(60) == 130
+    hook.unlink()
+    after = user_content(fingerprint(done.path))
+    assert {k for k in before if before[k] != after.get(k)} == set()
+    assert done.orc("finish", CHANGE, "--squash").code == 0
+
+
 def test_person_who_presses_control_c_in_the_editor_is_not_thrown_out(done: Scratch) -> None:
     mark = done.home / "at-editor"
     body = f"trap 'touch {done.home}/pressed' INT\ntouch {mark}\n"

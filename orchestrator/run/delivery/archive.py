@@ -13,8 +13,9 @@ from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import ConflictError, UsageError
+from orchestrator.run import ledger
 from orchestrator.settings import Check
-from orchestrator.work.records import RunRecord
+from orchestrator.work.records import DeliveryRecord, RunRecord
 
 from .planning import Ready
 
@@ -52,6 +53,22 @@ def require_change(place: Workspace, run: RunRecord) -> None:
         raise UsageError(
             f"{run.change} is not an OpenSpec change: there is nothing to archive",
             fix="finish without --archive",
+        )
+
+
+def require_archived(repo: Repository, record: DeliveryRecord) -> None:
+    """Refuse to archive what was delivered without.
+
+    Raises:
+      UsageError: when the change still lies where it was.
+    """
+    run = ledger.read_run(repo, record.item)
+    assert run is not None  # it was delivered
+    place = os.fsencode(os.path.normpath(f"{run.root}/openspec/changes/{run.change}"))
+    if objects.entries_at(repo.git, record.commit, [place]):
+        raise UsageError(
+            f"{record.item} was delivered without: {run.reason}",
+            fix=f"{CLI} archive {run.change}, or orc undo {record.item} and finish again",
         )
 
 

@@ -29,7 +29,7 @@ from orchestrator.settings import Config
 from orchestrator.text import one_line
 from orchestrator.work.records import DeliveryRecord, DeliveryState, RunRecord
 
-from .archive import CLI, archive_check, is_archived, require_change
+from .archive import CLI, archive_check, is_archived, require_archived, require_change
 from .commands import (
     AddArchived,
     BlockItem,
@@ -193,6 +193,8 @@ class _Delivery:
         if settled is not None and settled.how == "discard" != self.options.how:
             raise UsageError(f"{self.item} was given up", fix=f"orc undo {self.item}")
         if settled is not None:
+            if self.options.archive:
+                await trio.to_thread.run_sync(require_archived, self.repo, settled)
             again = before is not None and before.state is DeliveryState.DONE
             return await self._tell(settled, None, "already" if again else "")
         if self.options.how == "discard":
