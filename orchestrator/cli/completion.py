@@ -6,13 +6,12 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import OrchestratorError
-from orchestrator.run.specs import find_source
 from orchestrator.run.state import read_items
 from orchestrator.text import one_line
 
 from .parser import build_parser
+from .place import find_state, reader_git
 from .shells import SCRIPTS, Command, Option
 
 _NAMES = {"item": "items", "change": "changes", "changes": "changes", "pinned": "items"}
@@ -69,11 +68,20 @@ def _listed(arguments: argparse.Namespace) -> list[str]:
     """Return names that fit on a line; a shell that asks wants no error."""
     start = Path(arguments.directory)
     try:
-        repo = Repository.open(start)
-        if arguments.list == "items":
-            names = [item.id for item in read_items(repo.git, running=None)]
-        else:
-            names = [change.id for change in find_source(repo, start).changes()]
+        names = _items(arguments) if arguments.list == "items" else _changes(start)
     except OrchestratorError:
         return []
     return [name for name in names if name == one_line(name)]
+
+
+def _items(arguments: argparse.Namespace) -> list[str]:
+    git = reader_git(find_state(arguments))
+    return [item.id for item in read_items(git, running=None)]
+
+
+def _changes(start: Path) -> list[str]:
+    # Late: a shell waits for every import, and names of items need none of these.
+    from orchestrator.adapters.git.repository import Repository
+    from orchestrator.run.specs import find_source
+
+    return [change.id for change in find_source(Repository.open(start), start).changes()]

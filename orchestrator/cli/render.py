@@ -209,7 +209,8 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
         case "partial":
             return f"{head}, {event.reason}\ncontinue with: orc run {event.item}"
         case "blocked":
-            return f"{head}: {event.reason}\nanswer by editing the spec, then: orc run {event.item}"
+            answer = f"answer with: orc tell {event.item} TEXT, then: orc run {event.item}"
+            return f"{head}: {event.reason}\n{answer}"
         case _:
             how = event.advice or f"orc run {event.item}"
             return f"{head}: {event.reason}\ncontinue with: {how}"

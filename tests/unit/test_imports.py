@@ -183,6 +183,7 @@ def test_public_names_are_those_that_type_checkers_see() -> None:
         "orchestrator.cli.main",
         "orchestrator.cli.parser",
         "orchestrator.cli.status",
+        "orchestrator.cli.completion",
         "orchestrator.cli.logs",
         "orchestrator.cli.events",
         "orchestrator.cli.steer",
