@@ -81,6 +81,7 @@ def _document(answer: Why) -> dict[str, object]:
         "story": answer.story,
         "headline": answer.headline,
         "because": answer.because,
+        "evidence": answer.evidence,
         "last": attempt_document(answer.last) if answer.last is not None else None,
         "facts": [{"kind": kind, "text": text} for kind, text in answer.facts],
         "next": answer.next,
@@ -91,6 +92,7 @@ def _document(answer: Why) -> dict[str, object]:
 def _print(answer: Why) -> None:
     print(coloured(answer.headline, "bold", sys.stdout))
     _row("because", answer.because)
+    _print_evidence(answer.evidence)
     for kind, text in answer.facts:
         _row(kind, text)
         if kind == "last" and answer.last is not None:

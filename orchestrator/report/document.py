@@ -26,6 +26,7 @@ def _item(item: Item, now: float) -> dict[str, Any]:
         "title": run.title,
         "status": item.status,
         "reason": item.reason,
+        "evidence": item.evidence,
         "advice": item.advice,
         "waiting": item.waiting,
         "change": run.change,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -119,11 +118,15 @@ class _Gathering:
         last = tip or next(
             (a.commit for a in reversed(attempts) if a.state is AttemptState.VERIFIED), ""
         )
-        ending = _ending(run, facts) if run.state is RunState.OPEN and not self._running else {}
+        ending = _ending(run, facts) if not self._running else Ending()
+        status, reason = self._status(run), run.reason
+        if run.state is RunState.OPEN and not self._running:
+            status, reason = ending.state, ending.reason
         return Item(
-            status=str(ending.get("state", self._status(run))),
-            reason=self._line(str(ending.get("reason", run.reason)), 400),
-            advice=self._line(str(ending.get("advice", ""))),
+            status=status,
+            reason=self._line(reason, 400),
+            evidence=self._text(ending.evidence),
+            advice=self._line(ending.advice) if status == ending.state else "",
             waiting=self._line(waiting(facts, self._now)) if self._running else "",
             told=self._told(),
             run=self._clean_run(run),
@@ -239,7 +242,7 @@ class _Gathering:
             self._line(
                 f"{moment(record.at)} {record.how}"
                 + (f" into {record.target.removeprefix('refs/heads/')}" if record.target else "")
-                + (f" at {record.commit[:9]}" if record.commit else "")
+                + (f" at {record.commit[:9]}" if record.commit and record.target else "")
                 + f": {words[record.state]}"
             )
             for record in read_deliveries(self._repo, self._item)
@@ -317,10 +320,33 @@ class _Gathering:
         return tail(recent.strip("\n"), EVIDENCE_LIMIT)
 
 
-def _ending(run: RunRecord, facts: Sequence[FactRow]) -> Mapping[str, Any]:
-    """Return how the engine that worked on an open run told its end, if it did."""
-    told = [f for f in facts if f.run == run.id and f.name in ("run_started", "run_ended")]
-    return told[-1].document if told and told[-1].name == "run_ended" else {}
+@attrs.frozen(kw_only=True)
+class Ending:
+    """How an engine told its end; without a word it was interrupted."""
+
+    state: str = "interrupted"
+    reason: str = ""
+    evidence: str = ""
+    advice: str = ""
+
+
+def _ending(run: RunRecord, facts: Sequence[FactRow]) -> Ending:
+    """Return how the last engine that worked on a run told its end, if it did."""
+    names = ("run_started", "baseline_failed", "run_ended")
+    told = [fact for fact in facts if fact.run == run.id and fact.name in names]
+    if not told:
+        return Ending()
+    last = {key: str(value) for key, value in told[-1].document.items()}
+    match told[-1].name:
+        case "run_ended":
+            state, advice = last.get("state", "interrupted"), last.get("advice", "")
+            return Ending(state=state, reason=last.get("reason", ""), advice=advice)
+        case "baseline_failed":
+            reason = f"`{last.get('command')}` fails before any work ({last.get('reason')})"
+            advice = "mend it, choose other commands (--setup, --verify), or --baseline skip"
+            return Ending(reason=reason, evidence=last.get("output", ""), advice=advice)
+        case _:
+            return Ending()
 
 
 def _checks(

@@ -57,6 +57,8 @@ def _item(item: Item, now: float) -> Iterator[str]:
     yield f"{_text(summary(item, now))}.</p>"
     if item.reason and item.status not in ("delivered", "discarded"):
         yield f'<p class="reason">{_text(item.reason)}</p>'
+    if item.evidence:
+        yield f"<pre>{_text(item.evidence)}</pre>"
     yield "</header>"
     yield from _tiles(item, now)
     yield from _stories(item)
@@ -202,7 +204,7 @@ def _place(item: Item) -> Iterator[str]:
         rows.append(("Branch", what + count(item.commits, "commit")))
     else:
         rows.append(("Branch", "gone"))
-    rows += [("Delivered", _text(delivery)) for delivery in item.deliveries]
+    rows += [("Delivery", _text(delivery)) for delivery in item.deliveries]
     if run.carried:
         rows.append(("Carried from the checkout", _text(", ".join(run.carried))))
     if item.checks is False:

@@ -69,6 +69,8 @@ def _item(item: Item, now: float) -> Iterator[str]:
     yield f"{code(item.id)}: **{plain(headline(item))}**. {summary(item, now)}."
     if item.reason and item.status not in ("delivered", "discarded"):
         yield f"{item.status.capitalize()}: {code(item.reason)}"
+    if item.evidence:
+        yield _evidence(item.evidence)
     yield "\n".join(_place(item))
     if item.stories:
         yield "## Stories"
@@ -107,7 +109,7 @@ def _place(item: Item) -> Iterator[str]:
     target = item.run.target.removeprefix("refs/heads/")
     yield f"- Started from {code(target or 'a detached HEAD')} at {code(item.run.base[:9])}"
     for delivery in item.deliveries:
-        yield f"- Delivered: {code(delivery)}"
+        yield f"- Delivery: {code(delivery)}"
     if item.run.carried:
         yield f"- Carried from the checkout: {', '.join(map(code, item.run.carried[:10]))}"
     if item.checks is False:
@@ -140,12 +142,15 @@ def _failure(story: Story, attempt: Attempt) -> Iterator[str]:
     cost = ", ".join((moment(record.at), *spent((attempt,))))
     state = state_word(attempt_state(attempt))
     yield f"**{where}** {SYMBOLS[attempt_state(attempt)]} {state} ({cost}): {code(record.reason)}"
-    lines = record.evidence.splitlines()
-    if lines:
-        cut = ["…"] if len(lines) > _EVIDENCE_LINES else []
-        yield "<details><summary>What shows it</summary>"
-        yield block("\n".join([*cut, *lines[-_EVIDENCE_LINES:]]))
-        yield "</details>"
+    if record.evidence:
+        yield _evidence(record.evidence)
+
+
+def _evidence(text: str) -> str:
+    lines = text.splitlines()
+    cut = ["…"] if len(lines) > _EVIDENCE_LINES else []
+    shown = block("\n".join([*cut, *lines[-_EVIDENCE_LINES:]]))
+    return f"<details><summary>What shows it</summary>\n\n{shown}\n\n</details>"
 
 
 def _files(diff: Diff) -> Iterator[str]:

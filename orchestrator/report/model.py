@@ -131,6 +131,7 @@ class Item:
     Attributes:
       status: "in progress", or how its last run ended; "interrupted" when it ended in no way.
       reason: why it is that, "" when that needs no reason.
+      evidence: what shows the reason, when no attempt does.
       advice: how to go on when that is not just another run, else "".
       waiting: what a run in progress waits for, "" when it works.
       told: what a person said that no attempt was given yet.
@@ -144,6 +145,7 @@ class Item:
 
     status: str
     reason: str
+    evidence: str
     advice: str
     waiting: str
     told: tuple[str, ...]
@@ -202,6 +204,8 @@ def seconds_of(attempts: Iterable[Attempt]) -> float:
 def waits_of(item: Item, now: float) -> tuple[Wait, ...]:
     """Return when a limit held the item back: from a refusal until its end or the next attempt.
 
+    A run that ended with a refusal does not wait.
+
     Args:
       now: Unix time in seconds; a wait that goes on ends there.
     """
@@ -212,8 +216,10 @@ def waits_of(item: Item, now: float) -> tuple[Wait, ...]:
             continue
         record = attempt.record
         start = attempt.ended if attempt.ended is not None else float(record.at)
-        following = attempts[number + 1].record.at if number + 1 < len(attempts) else now
-        end = min(record.until, following)
+        if number + 1 < len(attempts):
+            end = min(record.until, attempts[number + 1].record.at)
+        else:
+            end = min(record.until, now) if item.status == "in progress" else start
         if end > start:
             found.append(Wait(start=start, end=end, reason=record.reason))
     return tuple(found)

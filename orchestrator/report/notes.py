@@ -14,7 +14,16 @@ MOST_NOTES = 200
 """The newest notes are told."""
 
 _TOLD_BY_ATTEMPTS = frozenset(
-    ("run_started", "run_ended", "attempt_started", "attempt_failed", "story_verified")
+    (
+        "run_started",
+        "run_ended",
+        "attempt_started",
+        "attempt_failed",
+        "story_verified",
+        "paused",
+        "resumed",
+        "item_delivered",
+    )
 )
 _TEXTS = ("message", "reason", "text", "question")
 
@@ -47,12 +56,16 @@ def waiting(facts: Iterable[FactRow], now: float) -> str:
                 limited = ""
             case "run_started":
                 paused, limited = False, ""
-    return limited or ("orc resume: it is paused" if paused else "")
+    return limited or ("a person to say orc resume" if paused else "")
 
 
 def _text(fact: FactRow) -> str:
     document = fact.document
     match fact.name:
+        case "baseline_passed" if isinstance(document.get("remembered"), int):
+            return f"as it did at {clock_time(document['remembered'])}"
+        case "baseline_failed":
+            return f"{document.get('command')}: {document.get('reason')}"
         case "baseline_passed":
             return f"{_words(document.get('commands'))} in {_duration(document.get('seconds'))}"
         case "limit_reached":

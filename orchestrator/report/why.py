@@ -13,7 +13,6 @@ from orchestrator.work.records import AttemptState
 from .model import Attempt, Item, Story
 from .words import attempt_state, changes, count, headline, spent, state_word
 
-_UNHAPPY = (AttemptState.FAILED, AttemptState.BLOCKED, AttemptState.LOST, AttemptState.INTERRUPTED)
 _DONE = ("verified", "ticked")
 _BLANK = "TEXT"
 
@@ -24,7 +23,7 @@ class Why:
 
     Attributes:
       headline: where it is.
-      because: one sentence that says why.
+      because: one sentence that says why; ``evidence`` shows it, when no attempt does.
       last: the attempt that shows it, or None.
       facts: what else there is to know: what kind it is, and what it is.
       next: what another run would do.
@@ -35,6 +34,7 @@ class Why:
     story: str | None
     headline: str
     because: str
+    evidence: str
     last: Attempt | None
     facts: tuple[tuple[str, str], ...]
     next: str
@@ -56,6 +56,7 @@ def why(item: Item, story: Story | None, *, max_attempts: int, now: float) -> Wh
         story=story.id if story is not None else None,
         headline=f"{item.id}: {headline(item)}",
         because=_because_of_story(item, story) if story is not None else _because(item, subject),
+        evidence=item.evidence if story is None else "",
         last=last,
         facts=tuple(_facts(item, subject, last, now)),
         next=_next(item, ahead, max_attempts),
@@ -71,6 +72,7 @@ def never_run(change: str, stories: int) -> Why:
         story=None,
         headline=f"{change}: not started, {count(stories, 'story')}",
         because="nobody has run it yet",
+        evidence="",
         last=None,
         facts=(),
         next="a run makes a workspace, checks that it builds, and begins with the first story",
@@ -90,7 +92,7 @@ def _telling(item: Item, subject: Story | None) -> Attempt | None:
     mine = subject.attempts if subject is not None else item.attempts
     if subject is not None and subject.state in ("verified", "running"):
         return mine[-1]
-    bad = [attempt for attempt in mine if attempt.state in (*_UNHAPPY, AttemptState.LIMITED)]
+    bad = [attempt for attempt in mine if attempt.state is not AttemptState.VERIFIED]
     return bad[-1] if bad and subject is not None else None
 
 
@@ -98,11 +100,14 @@ def _because(item: Item, subject: Story | None) -> str:
     name = _name(subject)
     match item.status:
         case "in progress" if item.waiting:
-            return f"it waits: {item.waiting}"
-        case "in progress" if subject is not None and subject.state == "running":
+            worker = f"a worker is at {name}, then it" if _at_work(subject) else "it"
+            return f"{worker} waits for {item.waiting}"
+        case "in progress" if _at_work(subject):
             return f"a worker is at {name}"
         case "in progress":
             return "a run is under way"
+        case "interrupted" if item.reason:
+            return item.reason
         case "interrupted":
             return "its engine ended without a word: killed, or the computer went down"
         case "stopped":
@@ -110,7 +115,7 @@ def _because(item: Item, subject: Story | None) -> str:
         case "done":
             return "every story is done; it waits to be delivered"
         case "partial":
-            return item.reason or "as much as was asked for is done"
+            return "as much as was asked for is done" + (f"; {item.reason}" if item.reason else "")
         case "delivered":
             return f"it was delivered: {item.reason}"
         case "discarded":
@@ -161,6 +166,8 @@ def _facts(
             yield "waits", f"for the limit until {clock_time(record.until)}, another {wait}"
         if last.diff is not None and last.diff.count:
             yield "changed", changes(last.diff)
+    if item.advice:
+        yield "how", item.advice
     for text in item.told[-3:]:
         yield "told", text
     if item.branch:
@@ -220,8 +227,8 @@ def _say(item: Item, subject: Story | None, last: Attempt | None) -> Iterator[tu
         case "blocked":
             yield tell, "answer, or answer in the spec"
             yield run, "then go on"
-        case "limited":
-            yield run, f"go on {item.advice}".rstrip()
+        case _ if item.advice.startswith(run) and "," not in item.advice:
+            yield item.advice, "go on"
         case _:
             yield run, "go on"
     if subject is not None and _failed(subject):
@@ -233,6 +240,10 @@ def _say(item: Item, subject: Story | None, last: Attempt | None) -> Iterator[tu
         yield f"orc logs {last.record.id}", "see what the worker said"
         if last.commit and last.state is not AttemptState.VERIFIED:
             yield f"orc recover {last.record.id} --to DIR", "get its files"
+
+
+def _at_work(story: Story | None) -> bool:
+    return story is not None and story.state == "running"
 
 
 def _failed(story: Story) -> bool:

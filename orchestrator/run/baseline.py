@@ -10,7 +10,7 @@ from orchestrator.errors import BaselineError, StoppedError
 
 from .attempt import AttemptRunner
 from .commands import RecallBaseline, RememberBaseline
-from .events import BaselinePassed, Warned
+from .events import BaselineFailed, BaselinePassed, Warned
 from .preparation import Preparation
 from .remembered import tree_to_build
 from .verify import CheckResult
@@ -49,7 +49,7 @@ class Baseline:
             tip=self.tip,
         )
         results = await preparation.set_up()
-        self._require(results)
+        await self._require(results)
         build = runner.checker.build
         if self.tip != opened.run.start:
             return
@@ -66,7 +66,7 @@ class Baseline:
             await runner.record(BaselinePassed(commands=(), seconds=0, remembered=known))
             return
         checked = await runner.checker.run(build.verify)
-        self._require(checked)
+        await self._require(checked)
         await preparation.take_back("verify")
         seconds = [sum(result.seconds for result in some) for some in (results, checked)]
         await runner.caller.call(
@@ -81,12 +81,14 @@ class Baseline:
         commands = tuple(result.command for result in (*results, *checked))
         await runner.record(BaselinePassed(commands=commands, seconds=sum(seconds)))
 
-    def _require(self, results: tuple[CheckResult, ...]) -> None:
+    async def _require(self, results: tuple[CheckResult, ...]) -> None:
         if not results or results[-1].passed:
             return
         last = results[-1]
         if self.runner.interrupt.is_set():
             raise StoppedError("stopped before any work", fix="run the same command again")
+        failed = BaselineFailed(command=last.command, reason=last.reason, output=last.output)
+        await self.runner.record(failed)
         raise BaselineError(
             f"`{last.command}` fails before any work ({last.reason}):\n{last.output}",
             where=os.fspath(self.runner.checker.root),

@@ -57,6 +57,15 @@ class BaselinePassed(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class BaselineFailed(Fact):
+    """A command fails before any work: no worker is started. ``output`` is its tail."""
+
+    command: str
+    reason: str
+    output: str
+
+
+@attrs.frozen(kw_only=True)
 class AttemptStarted(Fact):
     """A worker is about to run; ``done`` of the ``stories`` are complete.
 

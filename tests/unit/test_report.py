@@ -121,6 +121,7 @@ def reports(draw: st.DrawFn) -> Report:
     item = Item(
         status=draw(st.sampled_from(("in progress", "interrupted", "done", "failed", "odd"))),
         reason=draw(text),
+        evidence=draw(text),
         advice=draw(text),
         waiting=draw(text),
         told=(draw(text),),
@@ -251,7 +252,7 @@ def test_idle_days_do_not_hide_the_work() -> None:
     assert scale.place(60) - scale.place(0) > 40
 
 
-def story_item(*records: AttemptRecord) -> Item:
+def story_item(status: str, *records: AttemptRecord) -> Item:
     """An item with one story of these attempts."""
     made = tuple(Attempt(record=one, ended=one.at + one.seconds) for one in records)
     run = RunRecord(
@@ -259,8 +260,8 @@ def story_item(*records: AttemptRecord) -> Item:
         root=".", at=1,
     )  # fmt: skip
     return Item(
-        status="done", reason="", advice="", waiting="", told=(), run=run, checks=True, branch="",
-        tip="", commits=0, diff=None,
+        status=status, reason="", evidence="", advice="", waiting="", told=(), run=run,
+        checks=True, branch="", tip="", commits=0, diff=None,
         deliveries=(), runs=(), notes=(),
         stories=(Story(id="1", title="One", tasks=1, done=1, attempts=made),),
     )  # fmt: skip
@@ -279,12 +280,17 @@ def test_wait_lasts_until_its_end_the_next_attempt_or_now(
     following: tuple[int, ...], end: float
 ) -> None:
     item = story_item(
+        "in progress",
         attempt(AttemptState.LIMITED, 100, until=600.0),
         *(attempt(AttemptState.VERIFIED, at) for at in following),
     )
     now = 500.0 if not following else 2000.0
     (wait,) = waits_of(item, now)
     assert (wait.start, wait.end) == (110.0, end)
+
+
+def test_run_that_ended_with_a_limit_waits_no_more() -> None:
+    assert not waits_of(story_item("limited", attempt(AttemptState.LIMITED, 100, 600.0)), 500.0)
 
 
 @settings(max_examples=30)

@@ -47,8 +47,9 @@ def item(
         target="refs/heads/main", root=".", at=1, story=story,
     )  # fmt: skip
     return Item(
-        status=status, reason=reason, advice=advice, waiting=waiting, told=(), run=run, checks=True,
-        branch="orchestrator/thing", tip="d" * 40, commits=1, diff=None, deliveries=(), runs=(),
+        status=status, reason=reason, evidence="", advice=advice, waiting=waiting, told=(),
+        run=run, checks=True, branch="orchestrator/thing", tip="d" * 40, commits=1, diff=None,
+        runs=(), deliveries=(),
         notes=(),
         stories=(
             Story(id="1", title="One", tasks=1, done=1,
@@ -110,13 +111,13 @@ def test_limited_item_tells_until_when() -> None:
     )
     answer = why(found, None, max_attempts=3, now=NOW)
     assert any(kind == "waits" and "1h00m" in text for kind, text in answer.facts)
-    assert ("orc run thing", "go on after 17:05") in answer.say
+    assert ("how", "after 17:05") in answer.facts
 
 
 def test_running_item_that_waits_says_for_what() -> None:
     found = item("in progress", waiting="claude limit until 17:05")
     answer = why(found, None, max_attempts=3, now=NOW)
-    assert answer.because == "it waits: claude limit until 17:05"
+    assert answer.because == "it waits for claude limit until 17:05"
     assert "orc stop" in commands(answer)
 
 
