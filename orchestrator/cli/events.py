@@ -62,4 +62,6 @@ def _print(seq: int | None, event: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, float):
+        value = round(value, 2)
     return one_line(value if isinstance(value, str) else json.dumps(value))

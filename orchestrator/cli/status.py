@@ -70,10 +70,11 @@ def _line(item: Mapping[str, Any], run: Mapping[str, Any], longest: int) -> str:
     colour = _COLOURS.get(state)
     counted = f" {done}/{stories}" if stories is not None else f"  {done} stories checkpointed"
     parts = [(coloured(state, colour, sys.stdout) if colour else state) + counted]
-    waits = [item["waits"]] if item["waits"] else []
+    if item["waits"]:
+        parts.append(f"waits: {one_line(item['waits'])}")
     if state == "in progress":
-        waits += [word for word in ("paused", "stopping") if run[word]]
-    parts += [f"waits: {', '.join(waits)}"] if waits else []
+        parts += ["pausing"] if run["paused"] and item["attempt"] else []
+        parts += ["stopping"] if run["stopping"] else []
     parts += [f"${cost:.2f}"] if cost else []
     line = "  ".join([f"{one_line(item['id']):<{longest}}", *parts])
     if item["reason"]:

@@ -243,7 +243,15 @@ def _result(frame: Mapping[str, Any]) -> Any:
         str(error.get("message")), where=known.get("where"), fix=known.get("fix")
     )
     failure.code = str(known.get("code") or failure.code)
+    failure.exit_code = _exit_code(failure.code, OrchestratorError)
     raise failure
+
+
+def _exit_code(code: str, kind: type[OrchestratorError]) -> int:
+    """Return what an error of that code exits with; 1 when this version does not know it."""
+    if kind.code == code:
+        return kind.exit_code
+    return max((_exit_code(code, below) for below in kind.__subclasses__()), default=1)
 
 
 def _wait(descriptor: int, events: int, patience: float) -> bool:

@@ -101,6 +101,9 @@ class Controls:
             lambda: status_document(self.repo.git, self.repo.state_dir, running=self.item),
             limiter=self._readers,
         )
+        for item in document["items"]:
+            if item["id"] == self.item and self.steering.paused and item["attempt"] is None:
+                item["waits"] = item["waits"] or "paused"
         document["run"] |= {"paused": self.steering.paused, "latest": list(self._latest)}
         return document
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Generator
@@ -211,6 +212,7 @@ def test_pause_holds_the_next_attempt_and_resume_lets_it_begin(
     engine = terminals.begin()
     assert scratch.orc("pause").code == 0
     assert scratch.orc("pause").out == "it was paused already\n"
+    assert scratch.orc("status").out.splitlines()[0] == f"{CHANGE}  in progress 0/2  pausing"
     let_go("1")
     wait_for(lambda: scratch.log()[-1] == f"{CHANGE}: 1 First")
     assert scratch.orc("status").out.splitlines()[0] == f"{CHANGE}  in progress 1/2  waits: paused"
@@ -220,6 +222,26 @@ def test_pause_holds_the_next_attempt_and_resume_lets_it_begin(
     assert engine.wait(timeout=30) == 0
     names = [line.split()[2] for line in scratch.orc("events").out.splitlines()]
     assert names.count("paused") == names.count("resumed") == 1
+
+
+def test_a_limit_that_is_waited_for_is_told_and_can_be_stopped(
+    scratch: Scratch, terminals: Terminals
+) -> None:
+    scratch.worker(
+        "import json\narrive()\n"
+        "limited = {'status': 'limited', 'usage': {'cost': 1.45}}\n"
+        "limited['resets_at'] = time.time() + 3600\n"
+        "Path(os.environ['ORCHESTRATOR_RESULT']).write_text(json.dumps(limited))\n"
+    )
+    engine = terminals.begin()
+    wait_for(lambda: "waits" in scratch.orc("status").out)
+    first = scratch.orc("status").out.splitlines()[0]
+    assert re.fullmatch(
+        rf"{CHANGE}  in progress 0/2  waits: mine limit until .+:\d\d  \$1\.45", first
+    )
+    assert scratch.orc("tell", "nobody", "hello").code == 2
+    assert scratch.orc("stop").code == 0
+    assert engine.wait(timeout=5) == 130
 
 
 def test_a_paused_run_can_be_stopped(scratch: Scratch, terminals: Terminals) -> None:

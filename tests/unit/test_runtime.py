@@ -27,6 +27,8 @@ from orchestrator import (
     StopRequested,
     open_orchestrator,
 )
+from orchestrator.runtime import ServerGivenUp
+from orchestrator.supervisor import Service
 from orchestrator.testing import EventLog
 
 
@@ -283,3 +285,64 @@ def test_every_call_settles(calls: Calls, when: float, how: How, grace: float) -
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     assert len(outcomes) == len(calls)
     assert live.most <= 1
+
+
+async def test_server_is_up_before_the_block_and_after_its_last_event() -> None:
+    seen: list[str] = []
+
+    def make(orchestrator: Orchestrator) -> Service:
+        async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+            with orchestrator.events() as events:
+                task_status.started()
+                seen.append("up")
+                await orchestrator.wait_closed()
+                seen.extend(type(event).__name__ for event in await events.batch())
+
+        return serve
+
+    async with open_orchestrator(plugins=[], servers={"mine": make}) as orchestrator:
+        assert seen == ["up"]
+        orchestrator.publish(Worked(lane="a"))
+    assert seen == ["up", "Worked"]
+
+
+async def test_server_that_keeps_crashing_is_given_up_and_the_work_goes_on(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = EventLog()
+    starts = 0
+
+    def make(_: Orchestrator) -> Service:
+        async def crash(*, task_status: trio.TaskStatus[None]) -> None:
+            nonlocal starts
+            starts += 1
+            task_status.started()
+            await trio.sleep(0)
+            raise ValueError("bad luck")
+
+        return crash
+
+    async with open_orchestrator(
+        plugins=[plugin], services=services(), sinks={"log": log}, servers={"mine": make}
+    ) as orchestrator:
+        await trio.sleep(60)
+        assert await orchestrator.call(Work()) == "a"
+    (given_up,) = log.of(ServerGivenUp)
+    assert (given_up.server, starts) == ("mine", 4)
+    assert "bad luck" in given_up.error
+
+
+async def test_server_that_does_not_end_is_cut_off_after_the_flush(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    def make(_: Orchestrator) -> Service:
+        async def linger(*, task_status: trio.TaskStatus[None]) -> None:
+            task_status.started()
+            await trio.sleep_forever()
+
+        return linger
+
+    began = trio.current_time()
+    async with open_orchestrator(plugins=[], servers={"mine": make}, flush=3.0):
+        pass
+    assert trio.current_time() - began == pytest.approx(3.0)
