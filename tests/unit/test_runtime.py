@@ -317,7 +317,7 @@ async def test_server_that_keeps_crashing_is_given_up_and_the_work_goes_on(
             nonlocal starts
             starts += 1
             task_status.started()
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             raise ValueError("bad luck")
 
         return crash
