@@ -85,6 +85,8 @@ def test_everything_uncommitted_can_be_carried_and_is_no_conflict_at_the_end(
     (scratch.path / "old.txt").unlink()
     (scratch.path / "new\nname").write_text("new\n")
     (scratch.path / "x.log").write_text("ignored\n")
+    scratch.git("config", "core.autocrlf", "input")
+    (scratch.path / "crlf.txt").write_bytes(b"one\r\n")
     (scratch.path / "staged.txt").write_text("staged\n")
     scratch.git("add", "staged.txt")
     scratch.worker(
@@ -98,6 +100,7 @@ def test_everything_uncommitted_can_be_carried_and_is_no_conflict_at_the_end(
     carried = scratch.git("show", "--format=", "--name-status", "-z", first).split("\0")
     assert {"README.md", "old.txt", "new\nname", "staged.txt"} < set(carried)
     assert "x.log" not in carried
+    assert scratch.git("show", f"{first}:crlf.txt") == "one\n"
     finished = scratch.orc("finish", CHANGE, "--merge")
     assert finished.code == 0, finished.err
     assert scratch.git("status", "--porcelain") == ""

@@ -172,6 +172,8 @@ def _starting_tree(
             here = objects.blob_id(os.path.join(root, change.path), repo.object_format)
         wanted = None if change.status == b"D" else change.new
         before = None if change.status == b"A" else change.old
+        if here is not None and here not in (wanted, before, carried.get(change.path)):
+            here = _as_committed(git, change.path) or here
         in_index = staged.get(change.path)
         known = {before, wanted, carried.get(change.path, before)}
         if change.path in last:
@@ -191,6 +193,16 @@ def _starting_tree(
         git.run("read-tree", plan.old, index=scratch)
         objects.put_entries(git, scratch, entries)
         return git.text("write-tree", index=scratch), entries
+
+
+def _as_committed(git: Git, path: bytes) -> str | None:
+    """Return the blob that a file would be committed as: its line ends, say, may differ there."""
+    assert git.work_tree is not None
+    place = os.path.join(os.fsencode(git.work_tree), path)
+    if os.path.islink(place):
+        return None
+    done = git.run("hash-object", b"--path=" + path, "--", place, check=False)
+    return done.stdout.decode().strip() or None
 
 
 def _touched(
