@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,12 +68,14 @@ class Model:
     Attributes:
       script: its turns; the number of tool results in a request selects the turn.
       asked: is set when the first request of a conversation has arrived.
+      limited_until: Unix time in seconds until which the account's limit is reached.
       tokens: what each answer says it read, and half of that it wrote; money follows from it.
     """
 
     script: Sequence[Turn]
     url: str = ""
     tokens: int = 10
+    limited_until: int = 0
     asked: threading.Event = attrs.field(factory=threading.Event)
     prompts: list[str] = attrs.field(factory=list)
 
@@ -101,6 +104,8 @@ class Model:
             return self.script[0] if isinstance(self.script[0], Refuse) else Say("a title")
         self.prompts.extend(block["text"] for block in blocks if block["type"] == "text")
         self.asked.set()
+        if time.time() < self.limited_until:
+            return usage_limit(self.limited_until)
         done: int = sum(block["type"] == "tool_result" for block in blocks)
         return self.script[min(done, len(self.script) - 1)]
 

@@ -19,12 +19,13 @@ from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.agent import choose_agent
 from orchestrator.run.build import choose_build
-from orchestrator.run.environment import child_environment, interpreters_into, withheld
+from orchestrator.run.environment import interpreters_into
 from orchestrator.run.lock import running_item
 from orchestrator.run.specs import find_source
 from orchestrator.run.verification import find_subject, known_baseline
-from orchestrator.text import one_line
+from orchestrator.settings import Config
 
+from .agent_lines import agent_line, may_line, withheld_line
 from .output import ago, build_line, coloured, print_json
 from .verify import passed_line, run_verification, verification_line
 
@@ -77,7 +78,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("configuration", lambda: _configuration(repo, start, config_file)),
         ("spec", lambda: _spec(repo, start)),
-        ("agent", lambda: _agent(config_file)),
+        ("agent", lambda: _agent(config_file, repo)),
         ("locks", lambda: _locks(repo)),
     ]
     for about, check in checks:
@@ -86,7 +87,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
         except OrchestratorError as error:
             findings.append(Finding(level="fail", about=about, text=error.message, fix=error.fix))
     findings.append(_baseline(start, arguments))
-    return [*findings, _containment(), *_environment(repo)]
+    return [*findings, *_confinement(config_file), *_environment(repo, config_file)]
 
 
 def _baseline(start: Path, arguments: argparse.Namespace) -> Finding:
@@ -122,16 +123,14 @@ def _mode(config_file: Path) -> str:
         return "clone"  # what is wrong is said of the configuration itself
 
 
-def _containment() -> Finding:
-    version = landlock.abi()
-    if version:
-        text = f"workers write to their workspace and caches only (Landlock {version})"
-        return Finding(level="ok", about="containment", text=text)
-    return Finding(
-        level="warn",
-        about="containment",
-        text="this kernel has no Landlock: a worker can write wherever you can",
-    )
+def _confinement(config_file: Path) -> list[Finding]:
+    try:
+        config = load_config(config_file, environ=os.environ)
+        text = may_line(choose_agent(config, os.environ), config, os.environ)
+    except OrchestratorError:
+        return []  # it has been said what is wrong with the agent
+    level = "ok" if landlock.abi() else "warn"
+    return [Finding(level=level, about="containment", text=text)]
 
 
 def _identity(repo: Repository) -> Finding:
@@ -165,8 +164,9 @@ def _spec(repo: Repository, start: Path) -> str:
     return f"{source.format} in {where}: {counts or 'no open change'}"
 
 
-def _agent(config_file: Path) -> str:
-    return choose_agent(load_config(config_file, environ=os.environ), os.environ).label
+def _agent(config_file: Path, repo: Repository) -> str:
+    agent = choose_agent(load_config(config_file, environ=os.environ), os.environ)
+    return agent_line(agent, os.environ, repo.checkout)
 
 
 def _locks(repo: Repository) -> str:
@@ -184,21 +184,15 @@ def _locks(repo: Repository) -> str:
     return f"an engine runs {item}" if item is not None else "none held"
 
 
-def _environment(repo: Repository) -> list[Finding]:
-    given = child_environment(
-        os.environ, checkout=repo.checkout, workspace=Path("/w"), temporary=Path("/t")
-    )
-    names = withheld(os.environ, given)
+def _environment(repo: Repository, config_file: Path) -> list[Finding]:
     findings = []
-    if names:
-        shown = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-        findings.append(
-            Finding(
-                level="ok",
-                about="environment",
-                text=f"{len(names)} of {len(os.environ)} variables withheld: {one_line(shown)}",
-            )
-        )
+    try:
+        config = load_config(config_file, environ=os.environ)
+    except ConfigError:
+        config = Config()  # what is wrong is said of the configuration itself
+    if text := withheld_line(config, os.environ, repo.checkout):
+        fix = "what a worker needs: [workspace] env"
+        findings.append(Finding(level="warn", about="environment", text=text, fix=fix))
     into = interpreters_into(os.environ.get("PATH", os.defpath), repo.checkout)
     if into:
         findings.append(

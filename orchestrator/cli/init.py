@@ -17,6 +17,7 @@ from orchestrator.settings import Config
 from orchestrator.text import one_line
 from orchestrator.work.spec import SpecSource
 
+from .agent_lines import agent_line
 from .output import build_line, shortened
 
 
@@ -67,7 +68,8 @@ def _is_changed(source: SpecSource, change_id: str, changed: list[str]) -> bool:
 
 def _agent() -> str:
     try:
-        return choose_agent(load_config(Path("/dev/null"), environ=os.environ), os.environ).label
+        agent = choose_agent(load_config(Path("/dev/null"), environ=os.environ), os.environ)
+        return agent_line(agent, os.environ, Path.cwd())
     except OrchestratorError as error:
         return one_line(error.message)
 

@@ -140,11 +140,15 @@ def writable_paths(
     confined one could not.
     """
     home, path = Path(environ.get("HOME", "/")), environ.get("PATH")
-    caches = [Path(environ[name]) for name in _MOVED if os.path.isabs(environ.get(name, ""))]
     for name, tool in _CACHES.items():
-        cache = home / name
         if tool is None or shutil.which(tool, path=path):
             with suppress(OSError):
-                cache.mkdir(parents=True, exist_ok=True)
-        caches.append(cache)
-    return (workspace, *extra, *(cache for cache in caches if cache.is_dir()))
+                (home / name).mkdir(parents=True, exist_ok=True)
+    return (workspace, *extra, *existing_caches(environ))
+
+
+def existing_caches(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return where tools keep what they download, as far as it is there. Blocking."""
+    home = Path(environ.get("HOME", "/"))
+    moved = [Path(environ[name]) for name in _MOVED if os.path.isabs(environ.get(name, ""))]
+    return tuple(cache for cache in (*moved, *(home / name for name in _CACHES)) if cache.is_dir())
