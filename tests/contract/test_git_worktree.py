@@ -179,3 +179,15 @@ def test_carried_files_go_through_line_ends_and_filters_or_not_at_all(checkout: 
     assert objects.read_blob(repo.git, tree, b"spec.md") == b"one\n"
     assert objects.read_blob(repo.git, tree, b"a.txt") is None
     assert fingerprint(checkout) == before
+
+
+def test_a_file_with_conflicts_is_not_carried(checkout: Path) -> None:
+    (checkout / "a.txt").write_text("stashed\n")
+    git(checkout, "stash")
+    commit_files(checkout, {"a.txt": "other\n"}, "Other")
+    git(checkout, "stash", "pop", check=False)
+    repo = Repository.open(checkout).working("worktree")
+    with pytest.raises(RepositoryError, match=r"a\.txt.*conflicts"):
+        carried_tree(repo, repo.head, {b"a.txt": checkout / "a.txt"})
+    (checkout / "b.txt").write_text("b\n")
+    assert carried_tree(repo, repo.head, {b"b.txt": checkout / "b.txt"})

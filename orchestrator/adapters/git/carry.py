@@ -11,6 +11,7 @@ from orchestrator.errors import RepositoryError
 from . import objects
 from .faithful import filtered_paths, unusable_filters, with_required
 from .repository import Repository
+from .runner import split_z
 from .scan import stage
 
 
@@ -21,11 +22,19 @@ def carried_tree(repo: Repository, commit: str, files: Mapping[bytes, Path | Non
       files: by path below the checkout; None: deleted there.
 
     Raises:
-      RepositoryError: when one needs a filter that is not in force: it would be committed raw.
+      RepositoryError: when one has conflicts, or needs a filter that is not in force: it would be
+        committed raw.
     """
     git = repo.checkout_git
     if not files:
         return objects.tree_of(repo.git, commit)
+    unmerged = {entry.split(b"\t", 1)[1] for entry in split_z(git.run("ls-files", "-uz").stdout)}
+    for path in sorted(unmerged & files.keys()):
+        raise RepositoryError(
+            f"{os.fsdecode(path)!r} has conflicts and would be carried along with them",
+            where=str(repo.checkout),
+            fix="resolve them, then run again",
+        )
     present = tuple(path for path, file in files.items() if file is not None)
     filtered = filtered_paths(git, present)
     for path, name in unusable_filters(git, filtered):
