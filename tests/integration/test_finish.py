@@ -114,6 +114,18 @@ def test_hook_that_changes_files_has_its_way(done: Scratch) -> None:
     assert done.git("status", "--porcelain") == "?? orchestrator.toml\n"
 
 
+def test_squash_in_a_repository_without_reflogs(done: Scratch) -> None:
+    done.git("config", "core.logAllRefUpdates", "false")
+    for log in (done.path / ".git/logs").rglob("*"):
+        if log.is_file() and "orchestrator" not in str(log.relative_to(done.path)):
+            log.unlink()
+    hook(done, "commit-msg", "sed -i '/^Orchestrator/d' \"$1\"")
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 0, ran.err
+    assert len(done.git("log", "--format=%H").split()) == 2
+    assert done.git("status", "--porcelain") == "?? orchestrator.toml\n"
+
+
 def test_squash_without_terminal_is_refused_when_it_would_be_signed(done: Scratch) -> None:
     done.git("config", "commit.gpgsign", "true")
     before = fingerprint(done.path)

@@ -12,7 +12,7 @@ from orchestrator.adapters.attached import run_attached
 from orchestrator.adapters.process import run
 from orchestrator.errors import AdapterTimedOutError, ConflictError, StoppedError
 
-from . import objects
+from . import objects, refs
 from .discover import as_operator, operator_environment
 from .landing import Landing
 from .repository import Repository
@@ -137,6 +137,11 @@ def made_commit(repo: Repository, target: str, mark: str, old: str) -> str | Non
             repo.git, commit, target
         ):  # fmt: skip
             return commit
+    # Without a reflog its trailer tells.
+    tip = refs.read_refs(repo.git, target).get(target)
+    named = tip.trailers.get("Orchestrator-Op", "") if tip else ""
+    if tip and named and named in mark and objects.parents_of(repo.git, tip.oid) == (old,):
+        return tip.oid
     return None
 
 

@@ -174,6 +174,9 @@ def end_squash(
     """
     with IndexLock(repo):
         commit = made_commit(repo, record.target, mark(record), record.old)
+        at = ledger.tips(repo, record.target)[record.target]
+        if commit is None and at and objects.parents_of(repo.git, at) == (record.old,):
+            commit = at  # made just now, in a repository that keeps no reflog
         if commit is not None:
             landing.finish(commit)
         else:
