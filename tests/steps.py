@@ -96,7 +96,7 @@ class Steps:
             seconds=1.0,
             usage=good.usage,
         )
-        done = ledger.keep_checkpoint(
+        done, _ = ledger.keep_checkpoint(
             self.repo,
             self.store,
             good,

@@ -36,6 +36,8 @@ from .commands import (
     RestoreWorkspace,
     TakeCheckpoint,
 )
+from .events import Warned
+from .judge import shown_paths
 from .opening import OpenedRun
 from .threads import GitThreads
 
@@ -186,7 +188,7 @@ async def keep_attempt(command: KeepAttempt, context: Context) -> None:
 @plugin.handles(KeepCheckpoint, name="keep-checkpoint", deadline=_DEADLINE, lane=_attempt_lane)
 async def keep_checkpoint(command: KeepCheckpoint, context: Context) -> str:
     """Handle `KeepCheckpoint`."""
-    fact = await context.service(GitThreads).run(
+    fact, traces = await context.service(GitThreads).run(
         ledger.keep_checkpoint,
         context.service(Repository),
         context.service(Store),
@@ -198,6 +200,10 @@ async def keep_checkpoint(command: KeepCheckpoint, context: Context) -> str:
         fact=command.fact,
     )
     context.publish(fact)
+    if traces:
+        message = f"verify changed files, which were taken back: {shown_paths(traces)}"
+        item, run = command.attempt.item, command.attempt.run
+        await context.call(RecordFact(fact=Warned(message=message), item=item, run=run))
     return fact.commit
 
 

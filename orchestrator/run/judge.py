@@ -26,7 +26,6 @@ from orchestrator.work.worker import Usage, Verdict, WorkerReport
 
 from .checker import Checker
 from .commands import TakeCheckpoint
-from .events import Warned
 
 R = TypeVar("R")
 
@@ -184,7 +183,6 @@ class Judge:
             if not last.passed:
                 what = "verify" if len(results) <= len(checks) else "--until"
                 return _failed(f"{what} failed: {last.command} ({last.reason})", last.output)
-            await self._tell_traces(taken)
         return Judgement(
             state=AttemptState.VERIFIED, tree=taken.tree, verified=bool(checks or until)
         )
@@ -208,13 +206,6 @@ class Judge:
         return await self.caller.call(
             TakeCheckpoint(item=self.item, workspace=self.workspace, tip=tip)
         )
-
-    async def _tell_traces(self, checked: Checkpoint) -> None:
-        """Say what verification itself changed: it is not committed and is taken back."""
-        after = await self._take(checked.tree)
-        if after.changed:
-            message = f"verify changed files, which are taken back: {shown_paths(after.changed)}"
-            await self.record(Warned(message=message))
 
 
 def _concerns(check: Check, taken: Checkpoint, whole: Checkpoint) -> bool:

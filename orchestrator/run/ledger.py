@@ -131,8 +131,11 @@ def keep_checkpoint(
     tip: str,
     title: str,
     fact: StoryVerified,
-) -> StoryVerified:
+) -> tuple[StoryVerified, tuple[bytes, ...]]:
     """Commit ``tree`` on the item's branch: recorded, pinned, moved, recorded again.
+
+    Then the workspace is brought to it. Returns the fact, and the paths that differed: what
+    verification itself changed.
 
     Wherever that is cut short, `settle` finishes it or takes it back.
 
@@ -171,9 +174,7 @@ def keep_checkpoint(
         tx.put_attempt(to_json(attempt))
         return add_fact(tx, fact, item=attempt.item, run=attempt.run)
 
-    fact = store.write(done)
-    snapshot.restore(repo, place, commit)
-    return fact
+    return store.write(done), snapshot.restore(repo, place, commit)
 
 
 def apply_checkpoint(repo: Repository, attempt: str, item: str, old: str, new: str) -> None:

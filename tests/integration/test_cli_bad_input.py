@@ -195,7 +195,7 @@ def test_second_finish_says_it_is_delivered(scratch: Scratch) -> None:
     assert scratch.orc("finish", CHANGE, "--merge").code == 0
     again = scratch.orc("finish", CHANGE, "--merge")
     assert again.code == 0
-    assert "already delivered: main at" in again.out
+    assert "already delivered: main is at" in again.out
     assert "delivered" in scratch.orc("status").out
 
 

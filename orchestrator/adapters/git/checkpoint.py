@@ -20,7 +20,7 @@ class Checkpoint:
     """What a worker did.
 
     Attributes:
-      tree: the tree to commit.
+      tree: the tree to commit, "" when there is none.
       changed: paths in which it differs from the base.
       problems: why it must not be committed, one sentence each; empty when it may be.
     """
@@ -37,11 +37,10 @@ def take(repo: Repository, workspace: Workspace, base: str) -> Checkpoint:
     files are left out. The clone's own ``.git`` is never read.
     """
     if workspace.path.is_symlink() or not workspace.path.is_dir():
-        unchanged = objects.tree_of(repo.git, base)
-        return Checkpoint(unchanged, (), ("the worker removed its workspace",))
+        return Checkpoint("", (), ("the worker removed its workspace",))
     git = workspace.kind.git(repo, workspace)
     with objects.private_index(git) as index:
-        aligned_index(git, workspace.index, index, base)
+        aligned_index(git, workspace.index, index, base, refresh=False)
         found = scan(git, index, workspace.brought)
         problems = [f"the worker made a git repository in {_shown(d)}" for d in found.nested]
         problems += [f"{_shown(path)} cannot be read" for path in found.unreadable]
@@ -51,8 +50,7 @@ def take(repo: Repository, workspace: Workspace, base: str) -> Checkpoint:
         problems += _gitlink_problems(git, found)
         problems += submodules.changed(repo, workspace, found.links).values()
         if problems or not found.differs:
-            unchanged = objects.tree_of(repo.git, base)
-            return Checkpoint(unchanged, (*found.present, *found.gone), tuple(problems))
+            return Checkpoint("", (*found.present, *found.gone), tuple(problems))
         stage(with_required(git, filters), index, found.present, found.gone)
         tree = git.text("write-tree", index=index)
         changes = objects.diff_changes(git, base, tree)

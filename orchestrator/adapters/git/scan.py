@@ -45,8 +45,13 @@ class Scan:
         return bool(self.present or self.gone or self.nested or self.unreadable)
 
 
-def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
-    """Make ``target`` the index of a tree or commit, with what ``seed`` knows of the same files."""
+def aligned_index(git: Git, seed: Path, target: Path, tree: str, *, refresh: bool = True) -> None:
+    """Make ``target`` the index of a tree or commit, with what ``seed`` knows of the same files.
+
+    Args:
+      refresh: whether it is also to know of the files that ``seed`` does not; what it does not
+        know has to be read by every `scan`.
+    """
     # The index is private to whoever holds the workspace: a lock on it is of a git that was killed.
     Path(f"{target}.lock").unlink(missing_ok=True)
     known = seed.is_file()
@@ -62,7 +67,8 @@ def aligned_index(git: Git, seed: Path, target: Path, tree: str) -> None:
         git.run("read-tree", tree, index=target)
     if _is_sparse(git):
         leave_out(git, target, tree)
-    git.run("update-index", "-q", "--refresh", index=target, check=False)
+    if refresh or _is_sparse(git):
+        git.run("update-index", "-q", "--refresh", index=target, check=False)
 
 
 def leave_out(git: Git, index: Path, tree: str) -> None:
@@ -98,10 +104,11 @@ def scan(git: Git, index: Path, brought: Path | None = None) -> Scan:
     """
     assert git.work_tree is not None
     root = os.fsencode(git.work_tree)
-    differing = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=all", index=index)
     ignored = ignored_options(brought)
-    listed = git.run("ls-files", "-z", "-t", "--stage", "--others", *ignored, index=index)
-    others, tracked, links, left_out = [], {}, {}, set()
+    listed = git.run(
+        "ls-files", "-z", "-t", "--stage", "--modified", "--others", *ignored, index=index
+    )
+    others, changed, tracked, links, left_out = [], set(), {}, {}, set()
     for entry in split_z(listed.stdout):
         tag, rest = entry.split(b" ", 1)
         if tag == b"?":
@@ -110,14 +117,20 @@ def scan(git: Git, index: Path, brought: Path | None = None) -> Scan:
             header, path = rest.split(b"\t", 1)
             mode, oid, _ = header.split(b" ")
             tracked[path] = mode
-            if tag == b"S":
+            if tag == b"C":
+                changed |= {path} if mode != GITLINK else set()
+            elif tag == b"S":
                 left_out.add(path)
             elif mode == GITLINK:
                 links[path] = oid.decode()
+    if _is_sparse(git):
+        # The listing takes what is left out for unchanged even when it is there.
+        differing = ("diff-files", "-z", "--name-only", "--ignore-submodules=all")
+        changed.update(split_z(git.run(*differing, index=index).stdout))
     nested = {path.rstrip(b"/") for path in others if path.endswith(b"/")}
     nested |= _repositories_among(root, tracked)
     present, gone, unreadable = [], [], []
-    for path in sorted({*split_z(differing.stdout), *others}):
+    for path in sorted({*changed, *others}):
         if path.endswith(b"/"):
             continue
         found = mode_of(root, path)

@@ -44,8 +44,10 @@ def snapshot(
     return objects.commit(repo.git, tree, [parent], message, identity, when)
 
 
-def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
+def restore(repo: Repository, workspace: Workspace, commit: str) -> tuple[bytes, ...]:
     """Bring the workspace to exactly ``commit``, on its branch, with a clean git. Blocking.
+
+    Returns the paths that were not as the commit has them.
 
     What lies in the way is renamed into the workspace's trash, never deleted, so that nothing on
     disk is the only copy of anything; ignored files and what set-up brought stay unless a path of
@@ -66,6 +68,7 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> None:
     os.replace(index, workspace.index)
     workspace.kind.rebuild(repo, workspace, commit)
     _fill_submodules(repo, workspace, found.links)
+    return (*found.present, *found.gone)
 
 
 def populate(repo: Repository, workspace: Workspace) -> None:

@@ -96,7 +96,7 @@ def add_archived(repo: Repository, ready: Ready, place: Workspace) -> MergePlan:
             where=str(Path(run.root) / "openspec" / "changes" / run.change),
             fix="nothing was delivered; archive it by hand later, and finish without --archive",
         )
-    if taken.tree == objects.tree_of(repo.git, ready.plan.new):
+    if not taken.changed:
         return ready.plan
     message = f"Archive {run.change}\n\nOrchestrator-Item: {run.item}\n"
     plan = merging.on_top(repo, ready.plan, taken.tree, message)
