@@ -20,8 +20,9 @@ HIDDEN = "Zq7-planted+secret/9x"
 LISTED = "plain planted value"
 WORKER = f"""\
 print("a worker says {HIDDEN} and", os.environ.get("PLAIN"), "<script>alert(1)</script> \\x1b[31m")
-if story == "2" and number == 1:
-    write("bad\\n"); tick()
+failed = Path(os.environ["HOME"]) / ".cache" / "failed"
+if story == "2" and not failed.exists():
+    failed.touch(); write("bad\\n"); tick()
     Path("{HIDDEN.replace("/", "%2F")}.md").write_text("# <script>\\n")
     Path("note").write_text(os.environ["PLAIN"]); complete()
 else:
@@ -69,8 +70,8 @@ def test_what_happened_can_be_told_explained_and_given_away(scratch: Scratch) ->
     document = json.loads(scratch.orc("report", "--json", env=SECRETS).out)
     (item,) = document["items"]
     states = [attempt["state"] for attempt in item["stories"][1]["attempts"]]
-    assert states == ["failed", "failed", "verified"]
-    assert item["stories"][1]["attempts"][2]["diff"]["files"][-1]["path"] == "two.txt"
+    assert states == ["failed", "verified"]
+    assert item["stories"][1]["attempts"][1]["diff"]["files"][-1]["path"] == "two.txt"
     assert len(item["runs"]) == 2
 
     page = scratch.home / "report.html"
