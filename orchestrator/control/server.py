@@ -113,8 +113,8 @@ class ControlServer:
             self._clients.add(stream)
             try:
                 await _Connection(self, stream, pid).run()
-            except Exception:
-                log.exception("a connection to the control socket failed")
+            except Exception as error:
+                log.error("a connection to the control socket failed: %r", error)
             finally:
                 self._clients.discard(stream)
 
@@ -182,8 +182,8 @@ class _Connection:
             return protocol.failure(
                 request.id, protocol.FAILED, error.message, data=error.document()
             )
-        except Exception:
-            log.exception("%s failed", one_line(request.method))
+        except Exception as error:
+            log.error("%s failed: %r", one_line(request.method), error)
             text = f"a mistake in the orchestrator: {one_line(request.method)} failed"
             return protocol.failure(request.id, protocol.INTERNAL_ERROR, text)
 

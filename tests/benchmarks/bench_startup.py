@@ -3,7 +3,8 @@
 ``python tests/benchmarks/bench_startup.py [ROUNDS]``, with the interpreter of the environment that
 `orc` is installed in. Every round runs everything once, every other round backwards, in a
 repository with one item of 20 attempts; a ratio is the median over the rounds, each taken in its
-own round. Round 0 writes the bytecode, as installing does, and is not counted.
+own round. Round 0 writes the bytecode, as installing does, and is not counted. In a second such
+repository an engine runs: there `orc status` asks it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
+import trio
+
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.run.engine import run_engine
+from orchestrator.runtime import Orchestrator
 from orchestrator.store.store import open_store
 from tests.steps import Steps
 
@@ -30,6 +39,7 @@ COMMANDS = {
     "orc --help": [ORC, "--help"],
     "orc status": [ORC, "status"],
     "orc status --json": [ORC, "status", "--json"],
+    "orc status, asking": [ORC, "-C", "../served", "status"],
 }
 
 
@@ -47,12 +57,35 @@ def make_project(path: Path) -> None:
             steps.begin(opened, number=number)
 
 
+@contextmanager
+def served(path: Path) -> Generator[None, None, None]:
+    """Run an engine in a repository for as long as the block lasts."""
+    up, over = threading.Event(), threading.Event()
+
+    async def work(_: Orchestrator) -> None:
+        up.set()
+        await trio.to_thread.run_sync(over.wait)
+
+    run = partial(run_engine, Repository.open(path), "item", work, command_timeout=30.0)
+    engine = threading.Thread(target=trio.run, args=(run,))
+    engine.start()
+    up.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        engine.join()
+
+
 def measure(rounds: int) -> dict[str, list[float]]:
     """Return the seconds of every command, round by round."""
     found: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    with tempfile.TemporaryDirectory() as directory:
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
         os.environ["XDG_STATE_HOME"] = f"{directory}/state"
         make_project(Path(directory, "project"))
+        make_project(Path(directory, "served"))
+        stack.enter_context(served(Path(directory, "served")))
         env = {**os.environ, "PYTHONPYCACHEPREFIX": f"{directory}/bytecode"}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         for number in range(rounds + 1):
