@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NewType
@@ -69,8 +70,8 @@ class Check:
 
 
 def _above_zero(_: object, __: object, value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise ValueError(f"must be above zero, got {value}")
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError(f"expected a number above zero, got {value}")
 
 
 def _limit() -> Any:

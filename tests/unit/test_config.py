@@ -64,6 +64,11 @@ def test_unknown_key_is_named_with_the_nearest(
         ("[execution]\nmax_attempts = 0\n", "execution"),
         ("[execution]\nverify = 'pytest'\n", "execution.verify"),
         ("[execution]\nattempt_timeout = 'soon'\n", "execution.attempt_timeout"),
+        ("[execution]\nwait = '-1h'\n", "execution.wait"),
+        ("[execution]\nmax_cost = inf\n", "execution"),
+        ("[execution]\nmax_tokens = 0\n", "execution"),
+        ("[agents.x]\nkind = 'claude'\ncredential = 'mine'\n", "agents.x"),
+        ("[workspace]\nwritable = ['elsewhere']\n", "workspace"),
         ("[workspace]\nmode = 'elsewhere'\n", "workspace"),
         ("[agents.x]\n", "agents.x"),
         ("execution = 3\n", "execution"),
@@ -89,3 +94,10 @@ def test_durations(value: object, seconds: float) -> None:
 def test_no_durations(value: object) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(value)
+
+
+@pytest.mark.parametrize("value", ["0", "0s", 0, 0.0])
+def test_wait_may_be_never(tmp_path: Path, value: object) -> None:
+    overrides = {"execution": {"wait": value}}
+    config = load_config(tmp_path / "none", environ={}, overrides=overrides)
+    assert config.execution.wait == 0
