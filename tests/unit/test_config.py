@@ -100,4 +100,4 @@ def test_no_durations(value: object) -> None:
 def test_wait_may_be_never(tmp_path: Path, value: object) -> None:
     overrides = {"execution": {"wait": value}}
     config = load_config(tmp_path / "none", environ={}, overrides=overrides)
-    assert config.execution.wait == 0
+    assert float(config.execution.wait) == 0
