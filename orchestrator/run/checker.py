@@ -31,6 +31,7 @@ class Checker:
 
     Attributes:
       root: the project's directory in the workspace; commands start there.
+      checkout: the user's, whose code must not be what is verified.
       before: commands that make what set-up needs.
       timeout: seconds a command without a time of its own may take.
       interrupt: once set, the running command's tree is killed and it has failed.
@@ -41,6 +42,7 @@ class Checker:
     host: GuardedHost
     env: Mapping[str, str]
     root: Path
+    checkout: Path
     build: Build
     before: tuple[str, ...]
     timeout: float
@@ -96,6 +98,7 @@ def make_checker(
         host=host,
         env=environment,
         root=place.path / root,
+        checkout=repo.checkout,
         build=build,
         before=before,
         timeout=config.execution.attempt_timeout,

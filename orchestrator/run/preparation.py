@@ -14,6 +14,7 @@ from orchestrator.messages import Fact
 from .checker import Checker
 from .commands import CopyIn, NoteBrought, RestoreWorkspace, TakeCheckpoint
 from .events import Warned
+from .interpreter import require_own_code
 from .judge import Caller, shown_paths
 from .verify import CheckResult
 
@@ -42,8 +43,15 @@ class Preparation:
         call does it again.
 
         Raises:
-          ConfigError: when something that is to be copied is missing.
+          ConfigError: when something that is to be copied is missing, or the Python of the commands
+            runs code of the checkout.
         """
+        results = await self._set_up()
+        if (not results or results[-1].passed) and self.workspace.path != self.checker.checkout:
+            await require_own_code(self.checker)
+        return results
+
+    async def _set_up(self) -> tuple[CheckResult, ...]:
         mark = trio.Path(self.workspace.directory / "setup.json")
         made = await trio.Path(self.workspace.directory / "marker.json").read_text()
         commands = [check.run for check in self.checker.setup]

@@ -102,6 +102,27 @@ def test_broken_code_fails_with_the_users_environment_active(tmp_path: Path) -> 
     assert wrong.returncode == 0
 
 
+def test_interpreter_behind_a_shim_that_runs_the_checkout_is_refused(scratch: Scratch) -> None:
+    venv, shims = scratch.home / "version", scratch.home / "shims"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    site = next(venv.glob("lib/python3*/site-packages"))
+    shims.mkdir()
+    (shims / "python3").write_text(f'#!/bin/sh\nexec {venv}/bin/python "$@"\n')
+    (shims / "python3").chmod(0o755)
+    configure(scratch, """verify = ["python3 -c 'pass'"]""")
+    path = {"PATH": f"{shims}{os.pathsep}{os.environ['PATH']}"}
+
+    assert scratch.orc("verify", env=path).code == 0
+    (site / "near.pth").write_text(f"{scratch.path}-other\n")
+    assert scratch.orc("verify", env=path).code == 0
+    (site / "thing.pth").write_text(f"{scratch.path}/src\n")
+    ran = scratch.orc("verify", env=path)
+
+    assert ran.code == 2
+    assert "would test your checkout instead of the workspace" in ran.err
+    assert "thing.pth" in ran.err
+
+
 def test_what_set_up_brings_stays_and_is_in_no_tree(scratch: Scratch) -> None:
     (scratch.path / ".env").write_text("KEY=1\n")
     (scratch.path / "data").mkdir()
