@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -59,6 +58,8 @@ def overloaded() -> Refuse:
 
 
 Turn = Say | Use | Refuse
+Answer = Callable[[str, int], Turn]
+"""Chooses a turn by the prompt and by how many tool results have come back."""
 
 
 @attrs.define
@@ -66,16 +67,14 @@ class Model:
     """A model that is being served.
 
     Attributes:
-      script: its turns; the number of tool results in a request selects the turn.
+      answer: chooses its turns.
       asked: is set when the first request of a conversation has arrived.
-      limited_until: Unix time in seconds until which the account's limit is reached.
       tokens: what each answer says it read, and half of that it wrote; money follows from it.
     """
 
-    script: Sequence[Turn]
+    answer: Answer
     url: str = ""
     tokens: int = 10
-    limited_until: int = 0
     asked: threading.Event = attrs.field(factory=threading.Event)
     prompts: list[str] = attrs.field(factory=list)
 
@@ -100,20 +99,27 @@ class Model:
             for message in request.get("messages", ())
             for block in (message["content"] if isinstance(message["content"], list) else ())
         ]
+        texts = [block["text"] for block in blocks if block["type"] == "text"]
+        done = sum(block["type"] == "tool_result" for block in blocks)
         if not request.get("tools"):
-            return self.script[0] if isinstance(self.script[0], Refuse) else Say("a title")
-        self.prompts.extend(block["text"] for block in blocks if block["type"] == "text")
+            turn = self.answer("", 0)
+            return turn if isinstance(turn, Refuse) else Say("a title")
+        self.prompts.extend(texts)
         self.asked.set()
-        if time.time() < self.limited_until:
-            return usage_limit(self.limited_until)
-        done: int = sum(block["type"] == "tool_result" for block in blocks)
-        return self.script[min(done, len(self.script) - 1)]
+        return self.answer("\n".join(texts), done)
 
 
 @contextmanager
 def serve(*script: Turn, tokens: int = 10) -> Iterator[Model]:
+    """Serve a model that follows a script, a turn for each tool result that came back."""
+    with serve_answers(lambda _, done: script[min(done, len(script) - 1)], tokens) as model:
+        yield model
+
+
+@contextmanager
+def serve_answers(answer: Answer, tokens: int = 10) -> Iterator[Model]:
     """Serve a model for as long as the block lasts."""
-    model = Model(script, tokens=tokens)
+    model = Model(answer, tokens=tokens)
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:

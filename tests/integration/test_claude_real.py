@@ -13,7 +13,6 @@ from orchestrator.run.meter import Meter
 from orchestrator.work.budget import Budget
 from orchestrator.work.worker import ToolResult, UsageSoFar, Verdict, WorkerEvent, WorkerReport
 from tests.mock_model import Model, Refuse, Say, Use, overloaded, serve, usage_limit
-from tests.scratch import CHANGE, make_scratch
 from tests.worker_host import SessionHost, task
 
 pytestmark = [pytest.mark.processes, pytest.mark.real_cli("claude"), pytest.mark.timeout(120)]
@@ -206,23 +205,3 @@ async def test_what_it_costs_is_known_while_it_works(tmp_path: Path) -> None:
     assert any(usage.cost > 0 for usage in told)
     assert [usage.turns for usage in told][-1] == report.usage.turns == 3
     assert all(usage.tokens <= report.usage.tokens for usage in told)
-
-
-def test_run_waits_for_the_limit_and_then_gets_done(tmp_path: Path) -> None:
-    """The whole loop with the real CLI, confined, paid by a subscription, through a limit."""
-    scratch = make_scratch(tmp_path)
-    work = (
-        "case $ORCHESTRATOR_STORY in 1) echo good >one.txt;; 2) echo good >two.txt;; esac; "
-        'sed -i "s/- \\[ \\] $ORCHESTRATOR_STORY\\./- [x] $ORCHESTRATOR_STORY./" '
-        f"openspec/changes/{CHANGE}/tasks.md"
-    )
-    use = Use("Bash", {"command": work, "description": "work"})
-    with serve(use, Say("<promise>COMPLETE</promise>"), tokens=1000) as model:
-        model.limited_until = int(time.time()) + 12
-        env = model.environment(subscription=True)
-        ran = scratch.orc("run", CHANGE, "--agent", "claude", env=env, timeout=100)
-
-    assert ran.code == 0, ran.err
-    assert "claude, subscription" in ran.err
-    assert "claude: limit until" in ran.err
-    assert "done 2/2 verified, 2 attempts, $0." in ran.out
