@@ -46,6 +46,8 @@ _PATCH = 64 << 10
 _ALL_PATCHES = 4 << 20
 _PATCHABLE = 20_000
 _PAGE = 1000
+_LAST_YEAR = 253_402_300_000
+_MOST_COST = 1e9
 
 Redact = Callable[[str], str]
 
@@ -70,9 +72,10 @@ def gather(
       AdapterError: when git fails.
     """
     running = running_item(repo.state_dir)
+    room = _ALL_PATCHES // max(len(items), 1) if patches else 0
     with open_reader(repo.state_dir) as reader:
         gathered = (
-            _Gathering(repo, item, reader, redact, running == item, patches, now).item()
+            _Gathering(repo, item, reader, redact, running == item, now, room).item()
             for item in items
         )
         return Report(
@@ -98,9 +101,12 @@ class _Gathering:
     _reader: Reader | None
     _redact: Redact
     _running: bool
-    _patches: bool
     _now: float
-    _room: int = attrs.field(default=_ALL_PATCHES, init=False)
+    _room: int
+    _with_patches: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._with_patches = self._room > 0
 
     def item(self) -> Item | None:
         run = ledger.read_run(self._repo, self._item)
@@ -184,7 +190,7 @@ class _Gathering:
             attempts.append(
                 Attempt(
                     record=self._clean_attempt(record),
-                    ended=record.at + record.seconds if record.seconds and not started else None,
+                    ended=_ended(record),
                     running=started and self._running and record.run == run.id,
                     commit=commit,
                     diff=self._diff(stats[commit], f"{commit}^", commit) if known else None,
@@ -195,6 +201,9 @@ class _Gathering:
     def _clean_attempt(self, record: AttemptRecord) -> AttemptRecord:
         return attrs.evolve(
             record,
+            at=int(_within(record.at, _LAST_YEAR)),
+            until=_within(record.until, _LAST_YEAR),
+            usage=attrs.evolve(record.usage, cost=_within(record.usage.cost, _MOST_COST)),
             reason=self._line(record.reason, 400),
             evidence=self._text(record.evidence),
             learnings=self._text(record.learnings),
@@ -210,7 +219,7 @@ class _Gathering:
         added = sum(file.added or 0 for file in files)
         removed = sum(file.removed or 0 for file in files)
         text, cut = "", False
-        if self._patches and files:
+        if self._with_patches and files:
             cut = True
             if added + removed <= _PATCHABLE and self._room > 0:
                 with suppress(AdapterError):
@@ -347,6 +356,17 @@ def _ending(run: RunRecord, facts: Sequence[FactRow]) -> Ending:
             return Ending(reason=reason, evidence=last.get("output", ""), advice=advice)
         case _:
             return Ending()
+
+
+def _ended(record: AttemptRecord) -> float | None:
+    if record.state is AttemptState.STARTED or not record.seconds > 0:
+        return None
+    return _within(record.at, _LAST_YEAR) + _within(record.seconds, _LAST_YEAR)
+
+
+def _within(value: float, most: float) -> float:
+    """Return a number that whoever wrote a record may have made up, in bounds."""
+    return min(value, most) if value > 0 else 0
 
 
 def _checks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from html import escape
 from importlib.resources import files
 
@@ -20,11 +20,11 @@ from .words import (
     headline,
     moment,
     money,
+    short,
     spent,
     state_word,
     story_word,
     summary,
-    tokens,
 )
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -88,8 +88,8 @@ def _tiles(item: Item, now: float) -> Iterator[str]:
     ]
     if usage.cost:
         tiles.append(("cost", money(usage.cost)))
-    if tokens(usage):
-        tiles.append(("tokens", f"{tokens(usage):,}"))
+    if usage.tokens:
+        tiles.append(("tokens", short(usage.tokens)))
     if usage.turns:
         tiles.append(("turns", f"{usage.turns:,}"))
     if waited:
@@ -106,18 +106,27 @@ def _stories(item: Item) -> Iterator[str]:
     if not item.stories:
         return
     yield "<section><h2>Stories</h2>"
-    rows = (
-        (
-            f"{_text(story.id)} {_text(story.title)}",
-            _badge(story.state, story_word(story, item)),
-            f"{story.tries or ''}",
-            _text(", ".join(spent(story.attempts))),
-            _text(changes(done.diff)) if (done := story.verified) and done.diff else "",
-        )
-        for story in item.stories
+    whole = usage_of(item.attempts)
+    heads = ["Story", "Result", "Tries", "Time"]
+    heads += [name for name, known in (("Cost", whole.cost), ("Tokens", whole.tokens)) if known]
+    yield from _table(
+        [*heads, "Changes"], (_story_row(story, item, heads) for story in item.stories)
     )
-    yield from _table(("Story", "Result", "Tries", "Spent", "Changes"), rows)
     yield "</section>"
+
+
+def _story_row(story: Story, item: Item, heads: Container[str]) -> Iterator[str]:
+    usage, tried = usage_of(story.attempts), bool(story.attempts)
+    yield f"{_text(story.id)} {_text(story.title)}"
+    yield _badge(story.state, story_word(story, item))
+    yield f"{story.tries or ''}"
+    yield duration(seconds_of(story.attempts)) if tried else ""
+    if "Cost" in heads:
+        yield money(usage.cost) if tried else ""
+    if "Tokens" in heads:
+        yield short(usage.tokens) if tried else ""
+    done = story.verified
+    yield _text(changes(done.diff)) if done is not None and done.diff is not None else ""
 
 
 def _plots(item: Item, now: float) -> Iterator[str]:

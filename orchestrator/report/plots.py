@@ -81,7 +81,7 @@ def cost_per_story(item: Item) -> str:
 
 def cumulative(item: Item, now: float) -> str:
     """Return what was spent by each moment, as a line of steps over the time line's scale."""
-    in_money, height, low = _in_money(item), 150, 120
+    in_money, height, low = _in_money(item), 190, 160
     scale = _scale(item, now)
     whole = _spent(item.attempts, in_money) or 1.0
     parts = [

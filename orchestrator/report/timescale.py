@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ def time_scale(busy: Sequence[tuple[float, float]]) -> TimeScale:
     if not moments:
         return TimeScale((0.0, 1.0), (0.0, 100.0))
     if len(moments) == 1:
-        moments.append(moments[0] + 1.0)
+        moments.append(max(moments[0] + 1.0, math.nextafter(moments[0], math.inf)))
     steps = list(itertools.pairwise(moments))
     working = [_is_busy(start, end, busy) for start, end in steps]
     total = sum(end - start for (start, end), works in zip(steps, working, strict=True) if works)

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from orchestrator.text import duration
 from orchestrator.work.records import AttemptState
-from orchestrator.work.worker import Usage
 
 from .model import Attempt, Diff, FileChange, Item, Story, seconds_of, usage_of, waits_of
 
@@ -79,14 +78,11 @@ def file_changes(file: FileChange) -> str:
     return f"+{file.added:,} -{file.removed:,}"
 
 
-def tokens(usage: Usage) -> int:
-    """Return how many tokens went in and out."""
-    return usage.input_tokens + usage.output_tokens
-
-
-def took(attempt: Attempt) -> str:
-    """Return how long an attempt took, "" when nobody knows."""
-    return "" if attempt.ended is None else duration(attempt.ended - attempt.record.at)
+def short(number: int) -> str:
+    """Return a count as "940", "392k" or "3.2M"."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1e3:.0f}k" if number < 999_500 else f"{number / 1e6:.1f}M"
 
 
 def spent(attempts: Iterable[Attempt]) -> tuple[str, ...]:
@@ -96,8 +92,8 @@ def spent(attempts: Iterable[Attempt]) -> tuple[str, ...]:
     parts = [duration(seconds)] if any(a.ended is not None for a in attempts) else []
     if usage.cost:
         parts.append(money(usage.cost))
-    if tokens(usage):
-        parts.append(count(tokens(usage), "token"))
+    if usage.tokens:
+        parts.append(f"{short(usage.tokens)} token{'s' if usage.tokens > 1 else ''}")
     if usage.turns:
         parts.append(count(usage.turns, "turn"))
     return tuple(parts)
