@@ -53,13 +53,23 @@ def _name(pattern: str) -> str:
             text += "[^/]*"
         elif character == "?":
             text += "[^/]"
-        elif character == "[" and end > 0:
-            inner = pattern[position:end].replace("\\", r"\\").replace("[", r"\[")
-            negated = inner.startswith(("!", "^"))
-            inner = inner[1:] if negated else inner
-            inner = inner.replace("^", r"\^").replace("&", r"\&").replace("~", r"\~")
-            text += f"(?!/)[{'^' if negated else ''}{inner.replace('|', chr(92) + '|')}]"
+        elif character == "[" and end > 0 and (one := _one_of(pattern[position:end])):
+            text += one
             position = end + 1
         else:
             text += re.escape(character)
     return text
+
+
+def _one_of(members: str) -> str | None:
+    """Return the expression for one of some characters; None when it makes no sense ("z-a")."""
+    negated = members.startswith(("!", "^"))
+    members = members[1:] if negated else members
+    for special in "\\[^&~|":
+        members = members.replace(special, f"\\{special}")
+    expression = f"(?!/)[{'^' if negated else ''}{members}]"
+    try:
+        re.compile(expression)
+    except re.error:
+        return None
+    return expression
