@@ -115,10 +115,8 @@ class _Gathering:
         records = ledger.read_attempts(self._repo, self._item)[-MOST_ATTEMPTS:]
         facts = self._facts()
         branch = refs.branch_ref(run.item)
-        found = refs.read_refs(self._repo.git, branch, refs.ATTEMPTS + run.item)
-        found |= refs.read_refs(
-            self._repo.git, *(refs.attempt_ref(record.id) for record in records)
-        )
+        pinned = (refs.attempt_ref(record.id) for record in records)
+        found = refs.read_refs(self._repo.git, branch, *pinned)
         attempts = self._attempts(records, run, found)
         tip = found[branch].oid if branch in found else ""
         last = tip or next(
