@@ -110,7 +110,7 @@ def next_step(
         return Pause(story=left[0])
     wanted = selection.ids(stories)
     for position, story in enumerate(stories, start=1):
-        if story not in left or story.id not in wanted:
+        if not story.tasks or story.is_complete or story.id not in wanted:
             continue
         mine = [attempt for attempt in attempts if attempt.story == story.id]
         if mine and mine[-1].state is AttemptState.BLOCKED:

@@ -27,11 +27,16 @@ def task_name(text: str) -> tuple[str, str]:
     return (numbered[1], numbered[2].strip()) if numbered else ("", text)
 
 
-def unique(wanted: str, taken: set[str]) -> str:
-    """Return the id, with a suffix when it is taken, and take it."""
-    chosen, suffix = wanted, 1
+def unique(wanted: str, taken: dict[str, int]) -> str:
+    """Return the id, with a suffix when it is taken, and take it.
+
+    Args:
+      taken: the ids so far, each with the last suffix that was tried for it.
+    """
+    chosen, suffix = wanted, taken.get(wanted, 0)
     while chosen in taken:
         suffix += 1
         chosen = f"{wanted}-{suffix}"
-    taken.add(chosen)
+    taken[wanted] = max(suffix, 1)
+    taken.setdefault(chosen, 1)
     return chosen

@@ -93,6 +93,12 @@ def test_a_second_top_heading_ends_the_section_before_it() -> None:
     assert found.warnings == ("line 5: another section is called 1; this one is 1-2",)
 
 
+def test_many_of_one_name_are_told_apart_in_a_moment() -> None:
+    found = parse_task_list("- [ ] x\n" * 5_000)
+    assert [story.id for story in found.stories[:3]] == ["x", "x-2", "x-3"]
+    assert len({story.id for story in found.stories}) == 5_000
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "# T\n", "- [ ](link)\n", "- [x][ref]\n", "[ ] no list\n", "- [] x\n", "- [ab] x\n"],

@@ -76,7 +76,7 @@ def parse_task_list(source: str) -> TaskList:
 
 
 def _by_section(sections: Sequence[_Section], warnings: list[tuple[int, str]]) -> Iterator[Story]:
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     for section in sections:
         if not section.tasks:
             continue
@@ -97,7 +97,7 @@ def _by_task(section: _Section) -> Iterator[Story]:
             groups[-1][1].append(task)
         else:
             groups.append((numbered, [task]))
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     for numbered, tasks in groups:
         title = tasks[0].description[:_TITLE_LIMIT]
         wanted = tasks[0].id if numbered else story_name(title)[0]

@@ -57,7 +57,7 @@ def parse_tasks(text: str) -> ParsedTasks:
     hidden = fenced_lines(lines)
     sections: list[tuple[str, str, list[Task]]] = [("0", "Tasks before the first section", [])]
     warnings: list[str] = []
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     count = 0
     for number, line in enumerate(lines):
         task = _TASK.match(line)
@@ -70,7 +70,7 @@ def parse_tasks(text: str) -> ParsedTasks:
                 )
         elif number not in hidden and (section := _SECTION.match(line)) is not None:
             if len(sections) == 1 and sections[0][2]:
-                taken.add("0")
+                taken["0"] = 1
             wanted, title = _section_name(section[1])
             story_id = unique(wanted, taken)
             if story_id != wanted:
