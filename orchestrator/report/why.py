@@ -120,7 +120,7 @@ def _because(item: Item, subject: Story | None) -> str:
             return f"it was delivered: {item.reason}"
         case "discarded":
             return "a person gave it up"
-        case "failed" if subject is not None and item.run.story:
+        case "failed" if subject is not None and item.reason.startswith(f"story {subject.id}: "):
             return f"{name} used up its attempts"
         case "blocked" if subject is not None:
             return f"{name} asks: {item.reason}"

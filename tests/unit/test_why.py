@@ -97,6 +97,18 @@ def test_failed_item_shows_the_last_failure_and_what_a_run_would_do() -> None:
     assert "orc recover thing.1.2.3 --to DIR" in commands(answer)
 
 
+def test_item_that_was_not_tried_again_says_so_and_how_to_insist() -> None:
+    failed = AttemptState.FAILED
+    reason = "story 2 failed twice in the same way"
+    found = item(
+        "failed", *tried("2", failed, failed), story="2", reason=reason,
+        advice="orc run thing --again",
+    )  # fmt: skip
+    answer = why(found, None, max_attempts=3, now=NOW)
+    assert answer.because == reason
+    assert commands(answer)[0] == "orc run thing --again"
+
+
 def test_interrupted_run_goes_on_with_the_tries_it_has_left() -> None:
     found = item("interrupted", *tried("2", AttemptState.FAILED, AttemptState.LOST))
     answer = why(found, None, max_attempts=3, now=NOW)
