@@ -53,7 +53,8 @@ def render(report: Report) -> str:
 def _item(item: Item, now: float) -> Iterator[str]:
     yield f'<article><header><p class="kicker">{_text(item.id)}</p>'
     yield f"<h1>{_text(item.run.title or item.id)}</h1>"
-    yield f'<p class="lead">{_badge(item.status)} {_text(headline(item).removeprefix(f"{item.status}, "))}. '
+    told = headline(item).removeprefix(f"{item.status}, ")
+    yield f'<p class="lead">{_badge(item.status)} {_text(told)}. '
     yield f"{_text(summary(item, now))}.</p>"
     if item.reason and item.status not in ("delivered", "discarded"):
         yield f'<p class="reason">{_text(item.reason)}</p>'

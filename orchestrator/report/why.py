@@ -185,6 +185,8 @@ def _next(item: Item, subject: Story | None, max_attempts: int) -> str:
         return "a run starts anew from the branch that is checked out"
     if subject is None:
         return "a run finds every story done and says so"
+    if item.status == "failed" and item.advice:
+        return "a run stops there again, until something changes or you insist"
     continues = item.status in ("interrupted", "stopped", "limited")
     tried = sum(
         attempt.state is AttemptState.FAILED

@@ -106,6 +106,7 @@ def test_item_that_was_not_tried_again_says_so_and_how_to_insist() -> None:
     )  # fmt: skip
     answer = why(found, None, max_attempts=3, now=NOW)
     assert answer.because == reason
+    assert "stops there again" in answer.next
     assert commands(answer)[0] == "orc run thing --again"
 
 
