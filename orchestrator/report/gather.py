@@ -22,18 +22,18 @@ from orchestrator.run.specs import FORMATS
 from orchestrator.store.reading import FactRow, Reader, open_reader
 from orchestrator.text import clean, one_line
 from orchestrator.work.records import (
-    EVIDENCE_LIMIT,
     AttemptRecord,
     AttemptState,
     DeliveryState,
     RunRecord,
     RunState,
     run_from,
-    tail,
 )
 from orchestrator.work.spec import Story as SpecStory
 from orchestrator.work.states import first_object
 
+from .cleaning import MOST_FILES, Cleaner, ended_at
+from .endings import Ending, ending_of
 from .model import Attempt, Diff, FileChange, Item, Note, Report, Run, Story
 from .notes import notes_of, waiting
 from .words import moment
@@ -41,13 +41,10 @@ from .words import moment
 MOST_ATTEMPTS = 300
 """The newest attempts of an item are told; what came before them is counted in no total."""
 
-_FILES = 200
 _PATCH = 64 << 10
 _ALL_PATCHES = 4 << 20
 _PATCHABLE = 20_000
 _PAGE = 1000
-_LAST_YEAR = 253_402_300_000
-_MOST_COST = 1e9
 
 Redact = Callable[[str], str]
 
@@ -75,7 +72,7 @@ def gather(
     room = _ALL_PATCHES // max(len(items), 1) if patches else 0
     with open_reader(repo.state_dir) as reader:
         gathered = (
-            _Gathering(repo, item, reader, redact, running == item, now, room).item()
+            _Gathering(repo, item, reader, Cleaner(redact), running == item, now, room).item()
             for item in items
         )
         return Report(
@@ -99,7 +96,7 @@ class _Gathering:
     _repo: Repository
     _item: str
     _reader: Reader | None
-    _redact: Redact
+    _clean: Cleaner
     _running: bool
     _now: float
     _room: int
@@ -122,18 +119,18 @@ class _Gathering:
         last = tip or next(
             (a.commit for a in reversed(attempts) if a.state is AttemptState.VERIFIED), ""
         )
-        ending = _ending(run, facts) if not self._running else Ending()
+        ending = ending_of(run, facts) if not self._running else Ending()
         status, reason = self._status(run), run.reason
         if run.state is RunState.OPEN and not self._running:
             status, reason = ending.state, ending.reason
         return Item(
             status=status,
-            reason=self._line(reason, 400),
-            evidence=self._text(ending.evidence),
-            advice=self._line(ending.advice) if status == ending.state else "",
-            waiting=self._line(waiting(facts, self._now)) if self._running else "",
+            reason=self._clean.line(reason, 400),
+            evidence=self._clean.text(ending.evidence),
+            advice=self._clean.line(ending.advice) if status == ending.state else "",
+            waiting=self._clean.line(waiting(facts, self._now)) if self._running else "",
             told=self._told(),
-            run=self._clean_run(run),
+            run=self._clean.run(run),
             checks=_checks(records, found, facts),
             branch=branch.removeprefix("refs/heads/") if tip else "",
             tip=tip,
@@ -160,15 +157,6 @@ class _Gathering:
             return "in progress" if self._running else "interrupted"
         return str(run.state.value)
 
-    def _clean_run(self, run: RunRecord) -> RunRecord:
-        return attrs.evolve(
-            run,
-            title=self._line(run.title),
-            reason=self._line(run.reason, 400),
-            brief=self._text(run.brief),
-            carried=tuple(self._line(path) for path in run.carried[:_FILES]),
-        )
-
     def _attempts(
         self, records: Sequence[AttemptRecord], run: RunRecord, found: Mapping[str, RefRecord]
     ) -> tuple[Attempt, ...]:
@@ -187,25 +175,14 @@ class _Gathering:
             started = record.state is AttemptState.STARTED
             attempts.append(
                 Attempt(
-                    record=self._clean_attempt(record),
-                    ended=_ended(record),
+                    record=self._clean.attempt(record),
+                    ended=ended_at(record),
                     running=started and self._running and record.run == run.id,
                     commit=commit,
                     diff=self._diff(stats[commit], f"{commit}^", commit) if known else None,
                 )
             )
         return tuple(attempts)
-
-    def _clean_attempt(self, record: AttemptRecord) -> AttemptRecord:
-        return attrs.evolve(
-            record,
-            at=int(_within(record.at, _LAST_YEAR)),
-            until=_within(record.until, _LAST_YEAR),
-            usage=attrs.evolve(record.usage, cost=_within(record.usage.cost, _MOST_COST)),
-            reason=self._line(record.reason, 400),
-            evidence=self._text(record.evidence),
-            learnings=self._text(record.learnings),
-        )
 
     def _difference(self, base: str, tip: str) -> Diff | None:
         try:
@@ -225,13 +202,13 @@ class _Gathering:
                     self._room -= len(text)
         return Diff(
             files=tuple(
-                FileChange(path=self._line(file.path), added=file.added, removed=file.removed)
-                for file in files[:_FILES]
+                FileChange(path=self._clean.line(file.path), added=file.added, removed=file.removed)
+                for file in files[:MOST_FILES]
             ),
             count=len(files),
             added=added,
             removed=removed,
-            patch=self._redact(clean(text)),
+            patch=self._clean.redact(clean(text)),
             cut=cut,
         )
 
@@ -246,7 +223,7 @@ class _Gathering:
             DeliveryState.VOID: "taken back",
         }
         return tuple(
-            self._line(
+            self._clean.line(
                 f"{moment(record.at)} {record.how}"
                 + (f" into {record.target.removeprefix('refs/heads/')}" if record.target else "")
                 + (f" at {record.commit[:9]}" if record.commit and record.target else "")
@@ -257,7 +234,7 @@ class _Gathering:
 
     def _told(self) -> tuple[str, ...]:
         rows = self._reader.guidance(self._item) if self._reader is not None else ()
-        return tuple(self._line(row.text, 400) for row in rows if row.attempt is None)
+        return tuple(self._clean.line(row.text, 400) for row in rows if row.attempt is None)
 
     def _runs(
         self, last: RunRecord, attempts: Sequence[Attempt], facts: Sequence[FactRow]
@@ -270,7 +247,7 @@ class _Gathering:
                 id=run.id,
                 at=run.at,
                 state=self._status(run) if run.id == last.id else run.state.value,
-                reason=self._line(run.reason, 400),
+                reason=self._clean.line(run.reason, 400),
                 ended=ended.get(run.id) if run.state is not RunState.OPEN else None,
             )
             for run in sorted(known.values(), key=lambda run: run.at)
@@ -294,7 +271,9 @@ class _Gathering:
         return tuple(
             Story(
                 id=name,
-                title=self._line(known[name].title if name in known else titles.get(name, "")),
+                title=self._clean.line(
+                    known[name].title if name in known else titles.get(name, "")
+                ),
                 tasks=len(known[name].tasks) if name in known else 0,
                 done=sum(task.done for task in known[name].tasks) if name in known else 0,
                 attempts=tuple(attempt for attempt in attempts if attempt.record.story == name),
@@ -317,54 +296,7 @@ class _Gathering:
         return ()
 
     def _note(self, note: Note) -> Note:
-        return attrs.evolve(note, text=self._line(note.text, 400))
-
-    def _line(self, text: str, limit: int = 200) -> str:
-        return one_line(self._redact(clean(text[: 8 * limit])), limit)
-
-    def _text(self, text: str) -> str:
-        recent = self._redact(clean(text[-4 * EVIDENCE_LIMIT :]))
-        return tail(recent.strip("\n"), EVIDENCE_LIMIT)
-
-
-@attrs.frozen(kw_only=True)
-class Ending:
-    """How an engine told its end; without a word it was interrupted."""
-
-    state: str = "interrupted"
-    reason: str = ""
-    evidence: str = ""
-    advice: str = ""
-
-
-def _ending(run: RunRecord, facts: Sequence[FactRow]) -> Ending:
-    """Return how the last engine that worked on a run told its end, if it did."""
-    names = ("run_started", "baseline_failed", "run_ended")
-    told = [fact for fact in facts if fact.run == run.id and fact.name in names]
-    if not told:
-        return Ending()
-    last = {key: str(value) for key, value in told[-1].document.items()}
-    match told[-1].name:
-        case "run_ended":
-            state, advice = last.get("state", "interrupted"), last.get("advice", "")
-            return Ending(state=state, reason=last.get("reason", ""), advice=advice)
-        case "baseline_failed":
-            reason = f"`{last.get('command')}` fails before any work ({last.get('reason')})"
-            advice = "mend it, choose other commands (--setup, --verify), or --baseline skip"
-            return Ending(reason=reason, evidence=last.get("output", ""), advice=advice)
-        case _:
-            return Ending()
-
-
-def _ended(record: AttemptRecord) -> float | None:
-    if record.state is AttemptState.STARTED or not record.seconds > 0:
-        return None
-    return _within(record.at, _LAST_YEAR) + _within(record.seconds, _LAST_YEAR)
-
-
-def _within(value: float, most: float) -> float:
-    """Return a number that whoever wrote a record may have made up, in bounds."""
-    return min(value, most) if value > 0 else 0
+        return attrs.evolve(note, text=self._clean.line(note.text, 400))
 
 
 def _checks(
