@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.adapters.git import refs, snapshot
 from orchestrator.cli.main import main
-from orchestrator.run import ledger
+from orchestrator.run.records import ledger
 from orchestrator.store.store import Store
 
 

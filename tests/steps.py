@@ -8,7 +8,6 @@ import attrs
 
 from orchestrator.adapters.git import checkpoint
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run import ledger, opening
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -16,6 +15,7 @@ from orchestrator.run.events import (
     RunStarted,
     StoryVerified,
 )
+from orchestrator.run.records import ledger, opening
 from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
 from orchestrator.work.worker import Usage

@@ -9,9 +9,9 @@ from pathlib import Path
 from orchestrator.adapters.process import run
 from orchestrator.errors import AdapterError
 from orchestrator.guardian import landlock
-from orchestrator.run.agent import ChosenAgent
-from orchestrator.run.environment import child_environment, withheld
-from orchestrator.run.host import existing_caches
+from orchestrator.run.hosting.agent import ChosenAgent
+from orchestrator.run.hosting.environment import child_environment, withheld
+from orchestrator.run.hosting.host import existing_caches
 from orchestrator.settings import Config
 from orchestrator.text import one_line
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.run.state import read_items
+from orchestrator.run.records.state import read_items
 from orchestrator.text import one_line
 
 from .parser import build_parser

@@ -11,8 +11,8 @@ from typing import Any
 
 from orchestrator.control.client import SILENCE, Engine, connect
 from orchestrator.errors import EngineLostError, NoEngineError, UsageError
-from orchestrator.run.log_reader import LogReader
-from orchestrator.run.state import read_items
+from orchestrator.run.attempts.log_reader import LogReader
+from orchestrator.run.records.state import read_items
 from orchestrator.text import clean, one_line
 
 from .output import coloured

@@ -27,7 +27,7 @@ from orchestrator.run.events import (
     Warned,
     WorkerActed,
 )
-from orchestrator.run.facts import event_fields, event_name
+from orchestrator.run.records.facts import event_fields, event_name
 from orchestrator.runtime import ServerGivenUp, StopRequested
 from orchestrator.stop import StopLevel
 from orchestrator.text import clean, clock_time, duration, one_line

@@ -18,8 +18,8 @@ from orchestrator.errors import OrchestratorError, SpecError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.change import run_change
 from orchestrator.run.delivery.finish import FinishOptions, finish_item
+from orchestrator.run.engine.returning import give_back_left
 from orchestrator.run.plan import Plan, RunOptions, make_plan
-from orchestrator.run.returning import give_back_left
 from orchestrator.run.specs import find_source
 from orchestrator.run.story_loop import Outcome
 from orchestrator.run.target import Wanted

@@ -25,7 +25,7 @@ from orchestrator.adapters.git.discover import as_operator, state_dir
 from orchestrator.adapters.git.runner import Git
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian import landlock
-from orchestrator.run.paths import attempt_logs
+from orchestrator.run.records.paths import attempt_logs
 from orchestrator.settings import Config
 from orchestrator.store.reading import Reader, open_reader
 

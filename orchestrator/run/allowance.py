@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
+from orchestrator.run.attempts.attempt import AttemptRunner
+from orchestrator.run.attempts.meter import Meter
+from orchestrator.run.commands import HoldLimit
+from orchestrator.run.events import LimitReached
+from orchestrator.run.waiting import wait_until
 from orchestrator.text import clock_time
 from orchestrator.work.budget import Reached
 from orchestrator.work.limits import fits, next_try, refusals, waits_until
 from orchestrator.work.records import AttemptRecord
 from orchestrator.work.worker import Usage
-
-from .attempt import AttemptRunner
-from .commands import HoldLimit
-from .events import LimitReached
-from .meter import Meter
-from .waiting import wait_until
 
 
 @attrs.frozen(kw_only=True)

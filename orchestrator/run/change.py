@@ -12,23 +12,22 @@ from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import Guardians
 from orchestrator.redact import redactor
+from orchestrator.run.attempts.attempt import AttemptRunner, LoopSettings
+from orchestrator.run.checks.checker import make_checker
+from orchestrator.run.commands import OpenRun, RecordFact, ReleaseWorkspace
+from orchestrator.run.delivery.commands import CollectGarbage
+from orchestrator.run.engine.awake import kept_awake
+from orchestrator.run.engine.engine import INTERRUPT_AFTER, run_engine
+from orchestrator.run.engine.notify import Notifier
+from orchestrator.run.engine.steering import Steering
+from orchestrator.run.events import BuildInferred, RunStarted, Warned
+from orchestrator.run.hosting.host import surroundings
+from orchestrator.run.plan import Plan, RunOptions
+from orchestrator.run.records.opening import OpenedRun
+from orchestrator.run.records.paths import attempt_logs
+from orchestrator.run.story_loop import Outcome, StoryLoop
 from orchestrator.runtime import Orchestrator
 from orchestrator.work.budget import Budget
-
-from .attempt import AttemptRunner, LoopSettings
-from .awake import kept_awake
-from .checker import make_checker
-from .commands import OpenRun, RecordFact, ReleaseWorkspace
-from .delivery.commands import CollectGarbage
-from .engine import INTERRUPT_AFTER, run_engine
-from .events import BuildInferred, RunStarted, Warned
-from .host import surroundings
-from .notify import Notifier
-from .opening import OpenedRun
-from .paths import attempt_logs
-from .plan import Plan, RunOptions
-from .steering import Steering
-from .story_loop import Outcome, StoryLoop
 
 _COLLECTED_AT_ONCE = 100
 

@@ -7,11 +7,16 @@ import attrs
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.messages import Command, Fact
+from orchestrator.run.checks.build import Build
+from orchestrator.run.events import (
+    AttemptFailed,
+    AttemptStarted,
+    RunEnded,
+    RunStarted,
+    StoryVerified,
+)
+from orchestrator.run.records.opening import OpenedRun, Spec
 from orchestrator.work.records import AttemptRecord, RunRecord
-
-from .build import Build
-from .events import AttemptFailed, AttemptStarted, RunEnded, RunStarted, StoryVerified
-from .opening import OpenedRun, Spec
 
 
 @attrs.frozen(kw_only=True)

@@ -13,11 +13,9 @@ from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
-from orchestrator.store.store import Store
-from orchestrator.work.records import AttemptRecord, to_json
-
-from . import borrowing, facts, ledger, opening, remembered
-from .commands import (
+from orchestrator.run.attempts.judge import shown_paths
+from orchestrator.run.checks import remembered
+from orchestrator.run.commands import (
     AdoptBranch,
     BeginAttempt,
     CloseRun,
@@ -36,10 +34,13 @@ from .commands import (
     RestoreWorkspace,
     TakeCheckpoint,
 )
-from .events import Warned
-from .judge import shown_paths
-from .opening import OpenedRun
-from .threads import GitThreads
+from orchestrator.run.engine import borrowing
+from orchestrator.run.engine.threads import GitThreads
+from orchestrator.run.events import Warned
+from orchestrator.run.records import facts, ledger, opening
+from orchestrator.run.records.opening import OpenedRun
+from orchestrator.store.store import Store
+from orchestrator.work.records import AttemptRecord, to_json
 
 plugin = Plugin("run")
 _DEADLINE = 3600.0

@@ -16,14 +16,13 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import RepositoryError, UsageError
+from orchestrator.run.checks.build import Build, choose_build, require_honest
+from orchestrator.run.delivery.planning import require_signing
+from orchestrator.run.hosting.agent import ChosenAgent, choose_agent
+from orchestrator.run.target import Target, Wanted, find_target
 from orchestrator.settings import Config
 from orchestrator.work.loop import EVERYTHING, Selection
 from orchestrator.work.spec import Change
-
-from .agent import ChosenAgent, choose_agent
-from .build import Build, choose_build, require_honest
-from .delivery.planning import require_signing
-from .target import Target, Wanted, find_target
 
 
 @attrs.frozen(kw_only=True)

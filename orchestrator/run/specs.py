@@ -13,10 +13,9 @@ from orchestrator.adapters.markdown.reader import MarkdownFormat
 from orchestrator.adapters.openspec.format import OpenSpecFormat
 from orchestrator.adapters.project import nearest_project
 from orchestrator.errors import NoSpecError, SpecError
+from orchestrator.run.records.ledger import read_run
 from orchestrator.work.adhoc import AdHoc, brief_slug
 from orchestrator.work.spec import SpecFormat, SpecSource
-
-from .ledger import read_run
 
 FORMATS: tuple[SpecFormat, ...] = (OpenSpecFormat(), MarkdownFormat())
 """Every format, the one that is preferred first."""

@@ -7,6 +7,18 @@ import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.errors import ConflictError, StoppedError
+from orchestrator.run.allowance import Allowance
+from orchestrator.run.attempts.attempt import AttemptRunner
+from orchestrator.run.attempts.judge import Judgement
+from orchestrator.run.checks.baseline import Baseline
+from orchestrator.run.commands import (
+    AdoptBranch,
+    BeginAttempt,
+    CloseRun,
+    KeepAttempt,
+    KeepCheckpoint,
+)
+from orchestrator.run.events import AttemptFailed, AttemptStarted, RunEnded, StoryVerified, Warned
 from orchestrator.text import one_line
 from orchestrator.work.adhoc import with_done
 from orchestrator.work.loop import (
@@ -21,19 +33,6 @@ from orchestrator.work.loop import (
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
 from orchestrator.work.repeat import repeated
 from orchestrator.work.spec import Change
-
-from .allowance import Allowance
-from .attempt import AttemptRunner
-from .baseline import Baseline
-from .commands import (
-    AdoptBranch,
-    BeginAttempt,
-    CloseRun,
-    KeepAttempt,
-    KeepCheckpoint,
-)
-from .events import AttemptFailed, AttemptStarted, RunEnded, StoryVerified, Warned
-from .judge import Judgement
 
 _KEEP_GRACE = 20.0
 

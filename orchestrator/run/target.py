@@ -9,10 +9,9 @@ import attrs
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import SpecError
+from orchestrator.run.records.opening import Spec
+from orchestrator.run.specs import ad_hoc, find_change, find_item
 from orchestrator.work.spec import Change, SpecSource
-
-from .opening import Spec
-from .specs import ad_hoc, find_change, find_item
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 import trio
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run.engine import run_engine
+from orchestrator.run.engine.engine import run_engine
 from orchestrator.runtime import Orchestrator
 from orchestrator.store.store import open_store
 from tests.steps import Steps

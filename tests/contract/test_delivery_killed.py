@@ -14,7 +14,7 @@ from orchestrator.adapters.git.own_commit import CommitRequest, commit_as_operat
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.delivery import landing, planning, undo
 from orchestrator.run.delivery.pins import read_deliveries
-from orchestrator.run.engine import recover
+from orchestrator.run.engine.engine import recover
 from orchestrator.store.store import Store, open_store
 from orchestrator.work.states import DeliveryState
 from tests.finished import BRANCH, make_finished, user_content

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.adapters.git import checkpoint, snapshot, workspace
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError
-from orchestrator.run import ledger
+from orchestrator.run.records import ledger
 from tests.gitrepo import commit_files, fingerprint, git, make_repository
 
 pytestmark = pytest.mark.processes

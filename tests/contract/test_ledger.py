@@ -12,8 +12,8 @@ from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.runner import Git
 from orchestrator.errors import BranchTakenError, ConflictError
-from orchestrator.run import ledger
-from orchestrator.run.rebuild import rebuild
+from orchestrator.run.records import ledger
+from orchestrator.run.records.rebuild import rebuild
 from orchestrator.store.database import store_path
 from orchestrator.store.store import Store, open_store
 from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord, RunState

@@ -12,7 +12,7 @@ from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.discover import discover
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import RepositoryError, StoreError
-from orchestrator.run.state import ItemState, read_items
+from orchestrator.run.records.state import ItemState, read_items
 from orchestrator.store.database import store_path
 from orchestrator.store.store import open_store
 from orchestrator.work.records import AttemptState, RunState

@@ -14,8 +14,9 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import AdapterTimedOutError, BusyError
 from orchestrator.guardian.reaper import TOKEN
-from orchestrator.run import claim, opening
-from orchestrator.run.claim import claim_workspace, worker_lock
+from orchestrator.run.hosting import claim
+from orchestrator.run.hosting.claim import claim_workspace, worker_lock
+from orchestrator.run.records import opening
 from orchestrator.store.store import open_store
 from tests.gitrepo import make_repository
 from tests.steps import Steps

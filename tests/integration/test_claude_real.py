@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from orchestrator.agents.claude import ClaudeWorker
-from orchestrator.run.meter import Meter
+from orchestrator.run.attempts.meter import Meter
 from orchestrator.work.budget import Budget
 from orchestrator.work.worker import ToolResult, UsageSoFar, Verdict, WorkerEvent, WorkerReport
 from tests.mock_model import Model, Refuse, Say, Use, overloaded, serve, usage_limit

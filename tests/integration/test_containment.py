@@ -20,7 +20,7 @@ import trio
 from orchestrator.agents.claude import ClaudeWorker
 from orchestrator.guardian import landlock
 from orchestrator.guardian.client import Guardians
-from orchestrator.run.host import GuardedHost, writable_paths
+from orchestrator.run.hosting.host import GuardedHost, writable_paths
 from orchestrator.work.worker import Verdict
 from tests.mock_model import Say, Use, serve
 from tests.scratch import CHANGE, GOOD, make_scratch

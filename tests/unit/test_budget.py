@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from orchestrator.run.meter import Meter
+from orchestrator.run.attempts.meter import Meter
 from orchestrator.work.budget import Budget
 from orchestrator.work.worker import Usage
 

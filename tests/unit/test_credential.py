@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError
-from orchestrator.run.credential import Credential, choose_credential
+from orchestrator.run.hosting.credential import Credential, choose_credential
 
 KEY = {"ANTHROPIC_API_KEY": "k"}
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.run.environment import child_environment, clean_path, interpreters_into, withheld
+from orchestrator.run.hosting.environment import (
+    child_environment,
+    clean_path,
+    interpreters_into,
+    withheld,
+)
 from orchestrator.text import clean, one_line
 
 

@@ -93,9 +93,9 @@ def forbidden(path: Path, *layers: str) -> set[str]:
 @pytest.mark.parametrize(
     "source",
     [
-        "import orchestrator.run.ledger",
+        "import orchestrator.run.records.ledger",
         "from orchestrator import run",
-        "from orchestrator.run import ledger",
+        "from orchestrator.run import records",
         "from ..run import ledger",
         "from .. import run",
         "def late():\n    from ..run.ledger import read",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.run.attempt_log import AttemptLog
-from orchestrator.run.log_reader import LogReader
-from orchestrator.run.paths import attempt_log
+from orchestrator.run.attempts.attempt_log import AttemptLog
+from orchestrator.run.attempts.log_reader import LogReader
+from orchestrator.run.records.paths import attempt_log
 
 LIMIT = 400
 DROPPED = "[part of the output was dropped]\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from orchestrator.run.steering import Steering
+from orchestrator.run.engine.steering import Steering
 
 
 async def test_work_that_is_not_paused_is_not_held() -> None:

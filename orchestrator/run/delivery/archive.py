@@ -13,7 +13,7 @@ from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import ConflictError, UsageError
-from orchestrator.run import ledger
+from orchestrator.run.records import ledger
 from orchestrator.settings import Check
 from orchestrator.work.records import DeliveryRecord, RunRecord
 

@@ -17,13 +17,13 @@ from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConflictError, StoppedError, UsageError
 from orchestrator.guardian.client import Guardians
 from orchestrator.messages import Fact
-from orchestrator.run.build import choose_build, require_honest
-from orchestrator.run.checker import make_checker
+from orchestrator.run.checks.build import choose_build, require_honest
+from orchestrator.run.checks.checker import make_checker
+from orchestrator.run.checks.preparation import Preparation
+from orchestrator.run.checks.verify import CheckResult
 from orchestrator.run.commands import RecordFact, RemoveWorkspace
-from orchestrator.run.engine import run_engine
-from orchestrator.run.preparation import Preparation
-from orchestrator.run.returning import give_back_left
-from orchestrator.run.verify import CheckResult
+from orchestrator.run.engine.engine import run_engine
+from orchestrator.run.engine.returning import give_back_left
 from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
 from orchestrator.text import one_line

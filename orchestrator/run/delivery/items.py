@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import UsageError
-from orchestrator.run import ledger
-from orchestrator.run.history import read_history
+from orchestrator.run.records import ledger
+from orchestrator.run.records.history import read_history
 from orchestrator.work.records import RunRecord
 from orchestrator.work.states import RunState
 

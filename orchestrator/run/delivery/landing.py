@@ -18,10 +18,10 @@ from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.own_commit import made_commit
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError, UsageError
-from orchestrator.run import ledger
-from orchestrator.run.claim import claim_workspace
 from orchestrator.run.events import DeliveryBlocked, ItemDelivered
-from orchestrator.run.settle import settle_attempt
+from orchestrator.run.hosting.claim import claim_workspace
+from orchestrator.run.records import ledger
+from orchestrator.run.records.settle import settle_attempt
 from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptState, DeliveryRecord, DeliveryState, RunRecord
 from orchestrator.work.states import RunState

@@ -14,7 +14,7 @@ from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.export import export_tree
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import UsageError
-from orchestrator.run import ledger
+from orchestrator.run.records import ledger
 from orchestrator.work.records import DeliveryRecord, delivery_from_json, to_json
 from orchestrator.work.states import DeliveryState
 

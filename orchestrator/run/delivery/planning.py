@@ -10,7 +10,7 @@ from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.own_commit import OwnSettings, own_settings
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError, UsageError
-from orchestrator.run.claim import claim_workspace
+from orchestrator.run.hosting.claim import claim_workspace
 from orchestrator.work.records import RunRecord
 from orchestrator.work.states import RunState
 

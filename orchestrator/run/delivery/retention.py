@@ -11,9 +11,9 @@ import attrs
 from orchestrator.adapters.git import refs, workspace
 from orchestrator.adapters.git.place import delete_tree
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run.claim import claim_workspace
-from orchestrator.run.history import from_refs
-from orchestrator.run.paths import attempt_logs
+from orchestrator.run.hosting.claim import claim_workspace
+from orchestrator.run.records.history import from_refs
+from orchestrator.run.records.paths import attempt_logs
 from orchestrator.work.records import RunRecord, run_from
 from orchestrator.work.states import RunState
 

@@ -16,8 +16,8 @@ from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.runner import split_z
 from orchestrator.errors import ConflictError, UsageError
-from orchestrator.run import ledger
 from orchestrator.run.events import DeliveryUndone
+from orchestrator.run.records import ledger
 from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord, RunRecord
 from orchestrator.work.states import DeliveryState

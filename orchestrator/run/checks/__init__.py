@@ -1,0 +1,1 @@
+"""Sets a workspace up and verifies what is in it."""

@@ -1,0 +1,1 @@
+"""Owns the repository while work is done, and serves other terminals."""

@@ -1,0 +1,167 @@
+"""What other terminals may ask of a running engine: the methods of its control socket."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import trio
+
+import orchestrator as product
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.control.feed import Entry, Feed
+from orchestrator.control.server import ControlServer, Method
+from orchestrator.errors import UsageError
+from orchestrator.messages import Event, Fact, Progress
+from orchestrator.run.commands import RecordFact
+from orchestrator.run.engine.guidance import GiveGuidance
+from orchestrator.run.engine.steering import Steering
+from orchestrator.run.events import AttemptStarted, Paused, Resumed, Warned, WorkerActed
+from orchestrator.run.records.facts import event_fields, event_name
+from orchestrator.run.records.status import status_document
+from orchestrator.runtime import Orchestrator
+from orchestrator.stop import StopLevel
+from orchestrator.store.store import Store
+from orchestrator.supervisor import Service
+
+_READERS = 4
+_LATEST = 3
+"""Lines of what the worker said and did that `status` shows."""
+
+
+@attrs.frozen(kw_only=True)
+class Controls:
+    """Makes the control server of one engine."""
+
+    repo: Repository
+    store: Store
+    item: str
+    steering: Steering
+    _readers: trio.CapacityLimiter = attrs.field(
+        factory=lambda: trio.CapacityLimiter(_READERS), init=False
+    )
+
+    _latest: deque[str] = attrs.field(factory=lambda: deque(maxlen=_LATEST), init=False)
+
+    async def watch(self, batch: Sequence[Event]) -> None:
+        """Remember what the worker said and did last; a sink."""
+        await trio.lowlevel.checkpoint()
+        for event in batch:
+            if isinstance(event, AttemptStarted):
+                self._latest.clear()
+            elif isinstance(event, WorkerActed):
+                self._latest.append(f"{event.kind}: {event.text}")
+
+    def server(self, orchestrator: Orchestrator) -> Service:
+        """Return the server that acts on ``orchestrator``."""
+        methods = _Methods(self, orchestrator)
+        return ControlServer(
+            state_dir=self.repo.state_dir,
+            methods={
+                "status": Method(run=methods.status, changes=False),
+                "stop": Method(run=methods.stop, changes=True),
+                "pause": Method(run=methods.pause, changes=True),
+                "resume": Method(run=methods.resume, changes=True),
+                "tell": Method(run=methods.tell, changes=True),
+            },
+            feed=Feed(
+                subscribe=orchestrator.events,
+                recorded=self.recorded,
+                newest=self.newest,
+                entry=_entry,
+            ),
+            hello={"version": product.__version__, "pid": os.getpid(), "item": self.item},
+            closed=orchestrator.wait_closed,
+            unreachable=lambda error: orchestrator.publish(Warned(message=_unreachable(error))),
+        ).run
+
+    async def recorded(self, since: int) -> Sequence[Entry]:
+        """Return the facts that follow number ``since``, some at a time."""
+        rows = await trio.to_thread.run_sync(self.store.facts, since, limiter=self._readers)
+        return [
+            Entry(
+                row.seq,
+                {"event": row.name, "at": row.at, **row.document, "item": row.item, "run": row.run},
+            )
+            for row in rows
+        ]
+
+    async def newest(self) -> int:
+        """Return the number of the newest fact."""
+        return await trio.to_thread.run_sync(self.store.last_seq, limiter=self._readers)
+
+    async def read_status(self) -> dict[str, Any]:
+        """Return what the records say, and what is only known here."""
+        document = await trio.to_thread.run_sync(
+            lambda: status_document(self.repo.git, self.repo.state_dir, running=self.item),
+            limiter=self._readers,
+        )
+        for item in document["items"]:
+            if item["id"] == self.item and self.steering.paused and item["attempt"] is None:
+                item["waits"] = item["waits"] or "paused"
+        document["run"] |= {"paused": self.steering.paused, "latest": list(self._latest)}
+        return document
+
+
+@attrs.frozen
+class _Methods:
+    controls: Controls
+    orchestrator: Orchestrator
+
+    async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        document = await self.controls.read_status()
+        document["run"]["stopping"] = self.orchestrator.stopping.level is not None
+        return document
+
+    async def stop(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        level = {step.name.lower(): step for step in StopLevel}.get(_text(params, "level"))
+        if level is None:
+            raise UsageError("level is polite, cancel or force")
+        await trio.lowlevel.checkpoint()
+        self.orchestrator.stop(level)
+        return {}
+
+    async def pause(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        changed = not self.controls.steering.paused
+        self.controls.steering.pause()
+        if changed:
+            await self._record(Paused())
+        return {"changed": changed}
+
+    async def resume(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        changed = self.controls.steering.paused
+        self.controls.steering.resume()
+        if changed:
+            await self._record(Resumed())
+        return {"changed": changed}
+
+    async def tell(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        item, now = _text(params, "item"), params.get("now") is True
+        await self.orchestrator.call(GiveGuidance(item=item, text=_text(params, "text")))
+        running = item == self.controls.item
+        return {"interrupted": now and running and self.controls.steering.interrupt()}
+
+    async def _record(self, fact: Fact) -> None:
+        await self.orchestrator.call(RecordFact(fact=fact, item=self.controls.item, run=""))
+
+
+def _entry(event: Event) -> Entry | None:
+    if not isinstance(event, (Fact, Progress)):
+        return None
+    seq = event.seq if isinstance(event, Fact) else None
+    return Entry(seq, {"event": event_name(event), "at": int(time.time()), **event_fields(event)})
+
+
+def _text(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is a text")
+    return value
+
+
+def _unreachable(error: OSError) -> str:
+    return f"no second terminal: {error.strerror or error}; stop with Ctrl-C here"

@@ -1,0 +1,141 @@
+"""Runs one piece of long work inside an orchestrator that owns the repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+import attrs
+import trio
+
+from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.index_lock import clear_index_lock
+from orchestrator.adapters.git.own_commit import commit_index
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.bridge import Sink
+from orchestrator.errors import OrchestratorError, StoppedError
+from orchestrator.guardian.reaper import sweep_leftovers
+from orchestrator.plugin import Plugin, load_plugins
+from orchestrator.run import handlers
+from orchestrator.run.delivery import handlers as delivering
+from orchestrator.run.engine import guidance
+from orchestrator.run.engine.controls import Controls
+from orchestrator.run.engine.lock import engine_lock
+from orchestrator.run.engine.steering import Steering
+from orchestrator.run.engine.threads import GitThreads
+from orchestrator.run.records.rebuild import rebuild
+from orchestrator.runtime import Orchestrator, open_orchestrator
+from orchestrator.store.store import Store, open_store
+
+T = TypeVar("T")
+
+INTERRUPT_AFTER = 10.0
+"""Seconds between a polite stop and the interruption of the worker by its own protocol."""
+
+_WIND_UP = 45.0
+_SEQUENCE = 20
+
+
+@attrs.define(eq=False)
+class _Ended(Generic[T]):
+    """How the work ended; neither result nor error: it was cancelled."""
+
+    event: trio.Event = attrs.field(factory=trio.Event)
+    results: list[T] = attrs.field(factory=list)
+    error: OrchestratorError | None = None
+
+
+async def run_engine(
+    repo: Repository,
+    item: str,
+    work: Callable[[Orchestrator], Awaitable[T]],
+    *,
+    command_timeout: float,
+    sinks: Mapping[str, Sink] = MappingProxyType({}),
+    signals: bool = False,
+    on_force: Callable[[], None] | None = None,
+    steering: Steering | None = None,
+) -> T:
+    """Own the repository, open an orchestrator with every plugin, and do ``work`` in it.
+
+    Args:
+      item: what the work is about; others see it as the one that runs.
+      command_timeout: seconds one git command may take; a sequence of them may take 20 times that.
+      sinks, signals, on_force: see `open_orchestrator`.
+      steering: what other terminals pause and interrupt.
+
+    Raises:
+      BusyError: when another engine works on the repository.
+      StoreError: when the store cannot be used; nothing was changed then.
+      StoppedError: when the work was cancelled by a stop.
+      OrchestratorError: what ``work`` raised.
+    """
+    threads = GitThreads(
+        limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
+        deadline=command_timeout * _SEQUENCE,
+    )
+    plugins: list[Plugin] = [
+        handlers.plugin,
+        guidance.plugin,
+        delivering.plugin,
+        *load_plugins(),
+    ]
+    ended: _Ended[T] = _Ended()
+    with ExitStack() as stack:
+        lock = engine_lock(repo.state_dir, item)
+        await trio.to_thread.run_sync(stack.enter_context, lock)
+        await trio.to_thread.run_sync(recover, repo)
+        store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
+        rebuilt = await trio.to_thread.run_sync(rebuild, repo, store)
+        controls = Controls(repo=repo, store=store, item=item, steering=steering or Steering())
+        async with open_orchestrator(
+            plugins=plugins,
+            services={Repository: repo, GitThreads: threads, Store: store},
+            sinks={"latest": controls.watch, **sinks},
+            servers={"control": controls.server},
+            grace=INTERRUPT_AFTER + _WIND_UP,
+            signals=signals,
+            on_force=on_force,
+        ) as orchestrator:
+            if rebuilt is not None:
+                orchestrator.publish(rebuilt)
+            orchestrator.start_execution(_execute, work, orchestrator, ended)
+            await ended.event.wait()
+    if ended.error is not None:
+        raise ended.error
+    if not ended.results:
+        raise StoppedError("stopped", fix="continue with the same command")
+    return ended.results[0]
+
+
+def recover(repo: Repository) -> None:
+    """Clear what a killed engine or git left, locked or at work: every start begins with that."""
+    index = commit_index(repo)
+    if index.exists():
+        sweep_leftovers(str(index))
+        index.unlink()
+    clear_index_lock(repo)
+    for git in (repo.git, repo.checkout_git):
+        refs.clear_stale_locks(git)
+
+
+async def _execute(
+    work: Callable[[Orchestrator], Awaitable[T]], orchestrator: Orchestrator, ended: _Ended[T]
+) -> None:
+    try:
+        ended.results.append(await work(orchestrator))
+    except* OrchestratorError as group:
+        ended.error = next(_leaves(group))
+    finally:
+        ended.event.set()
+
+
+def _leaves(group: BaseExceptionGroup[OrchestratorError]) -> Iterator[OrchestratorError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

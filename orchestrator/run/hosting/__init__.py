@@ -1,0 +1,1 @@
+"""Where processes run: their environment, their credential, their confinement."""

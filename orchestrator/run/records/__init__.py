@@ -1,0 +1,1 @@
+"""What is remembered of items: decisions in the store, content in git, and recovery from both."""
