@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import deque
+from collections.abc import Sequence
 
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -37,6 +39,12 @@ def shown(text: str, limit: int = SHOWN) -> str:
 def one_line(text: str, limit: int = LINE) -> str:
     """Return ``text`` as one short line."""
     return shown(" ".join(clean(text[: limit * 8]).split()), limit)
+
+
+def shown_paths(paths: Sequence[bytes], most: int = 5) -> str:
+    """Return the first few of some paths as one line."""
+    names = ", ".join(one_line(os.fsdecode(path)) for path in paths[:most])
+    return names if len(paths) <= most else f"{names} and {len(paths) - most} more"
 
 
 def clock_time(at: float) -> str:

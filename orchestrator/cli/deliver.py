@@ -20,7 +20,7 @@ from orchestrator.text import clean, one_line
 from .output import coloured, print_json
 
 if TYPE_CHECKING:
-    from orchestrator.run.delivery.finish import Finished, FinishOptions
+    from orchestrator.run.delivery.delivering import Finished, FinishOptions
 
 
 def diff(arguments: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def finish(arguments: argparse.Namespace) -> int:
     """Deliver an item in the way that was asked for."""
     import trio
 
-    from orchestrator.run.delivery.finish import finish_item
+    from orchestrator.run.finish import finish_item
 
     if arguments.message is not None and arguments.how != "squash":
         raise UsageError("-m is the message of a squashed commit", fix="add --squash")
@@ -64,7 +64,7 @@ def undo(arguments: argparse.Namespace) -> int:
     """Take back the last delivery."""
     import trio
 
-    from orchestrator.run.delivery.finish import undo_last
+    from orchestrator.run.finish import undo_last
 
     record = trio.run(undo_last, _options(arguments), arguments.item)
     if arguments.json:
@@ -82,7 +82,7 @@ def gc(arguments: argparse.Namespace) -> int:
     """Remove what was delivered and kept long enough."""
     import trio
 
-    from orchestrator.run.delivery.finish import collect_garbage
+    from orchestrator.run.finish import collect_garbage
 
     found = trio.run(partial(collect_garbage, _options(arguments), dry_run=arguments.dry_run))
     if arguments.json:
@@ -137,7 +137,7 @@ def closing_line(done: Finished) -> str:
 
 
 def _options(arguments: argparse.Namespace) -> FinishOptions:
-    from orchestrator.run.delivery.finish import FinishOptions
+    from orchestrator.run.delivery.delivering import FinishOptions
 
     return FinishOptions(
         directory=Path(arguments.directory),

@@ -17,12 +17,12 @@ from orchestrator.adapters.git.workspace import KINDS, require_workable
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
-from orchestrator.run.checks.build import choose_build
-from orchestrator.run.checks.verification import find_subject, known_baseline
-from orchestrator.run.engine.lock import running_item
+from orchestrator.run.build import choose_build
 from orchestrator.run.hosting.agent import choose_agent
 from orchestrator.run.hosting.environment import interpreters_into
+from orchestrator.run.lock import running_item
 from orchestrator.run.specs import find_source
+from orchestrator.run.verification import find_subject, known_baseline
 from orchestrator.settings import Config
 
 from .agent_lines import agent_line, may_line, withheld_line

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.run.checks.build import Build, choose_build
+from orchestrator.run.build import Build, choose_build
 from orchestrator.run.hosting.agent import choose_agent
 from orchestrator.run.specs import find_source
 from orchestrator.settings import Config

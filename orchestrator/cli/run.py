@@ -17,11 +17,12 @@ from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, SpecError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.change import run_change
-from orchestrator.run.delivery.finish import FinishOptions, finish_item
+from orchestrator.run.delivery.delivering import FinishOptions
 from orchestrator.run.engine.returning import give_back_left
+from orchestrator.run.finish import finish_item
+from orchestrator.run.loop.story_loop import Outcome
 from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.specs import find_source
-from orchestrator.run.story_loop import Outcome
 from orchestrator.run.target import Wanted
 
 from .deliver import closing_line

@@ -13,7 +13,7 @@ import attrs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import UsageError
-from orchestrator.run.checks.build import choose_build
+from orchestrator.run.build import choose_build
 from orchestrator.run.records.ledger import read_attempts, read_run
 from orchestrator.run.specs import find_change, find_item, find_source
 from orchestrator.store.reading import open_reader

@@ -58,7 +58,7 @@ def _asked(state: Path) -> dict[str, Any] | None:
 
 def _recorded(state: Path) -> dict[str, Any]:
     # Late: who asks an engine does not wait for git's and SQLite's modules.
-    from orchestrator.run.engine.lock import running_item
+    from orchestrator.run.lock import running_item
     from orchestrator.run.records.status import status_document
 
     return status_document(reader_git(state), state, running=running_item(state))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.control.client import Engine, connect
 from orchestrator.errors import EngineLostError, NoEngineError
-from orchestrator.run.engine.lock import running_item
+from orchestrator.run.lock import running_item
 
 from .place import find_state
 
@@ -72,7 +72,7 @@ def tell(arguments: argparse.Namespace) -> int:
 def _record(state: Path, item: str, text: str) -> None:
     # Late: whoever only asks an engine does not wait for these.
     from orchestrator.run.engine.guidance import give
-    from orchestrator.run.engine.lock import engine_lock
+    from orchestrator.run.lock import engine_lock
     from orchestrator.store.store import open_store
 
     with engine_lock(state, item), open_store(state) as store:

@@ -12,7 +12,7 @@ import trio
 
 from orchestrator.errors import StoppedError
 from orchestrator.guardian.reaper import become_subreaper
-from orchestrator.run.checks.verification import Subject, Verified, find_subject, verify_subject
+from orchestrator.run.verification import Subject, Verified, find_subject, verify_subject
 from orchestrator.text import duration
 
 from .output import Quiet, coloured, print_json

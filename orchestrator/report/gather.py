@@ -15,7 +15,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.stat import FileStat, commit_stats, patch, stat
 from orchestrator.errors import AdapterError, OrchestratorError, SpecError
 from orchestrator.run.delivery.pins import read_deliveries
-from orchestrator.run.engine.lock import running_item
+from orchestrator.run.lock import running_item
 from orchestrator.run.records import ledger
 from orchestrator.run.records.history import read_history
 from orchestrator.run.specs import FORMATS

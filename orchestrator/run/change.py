@@ -22,10 +22,10 @@ from orchestrator.run.engine.notify import Notifier
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import BuildInferred, RunStarted, Warned
 from orchestrator.run.hosting.host import surroundings
+from orchestrator.run.loop.story_loop import Outcome, StoryLoop
 from orchestrator.run.plan import Plan, RunOptions
 from orchestrator.run.records.opening import OpenedRun
 from orchestrator.run.records.paths import attempt_logs
-from orchestrator.run.story_loop import Outcome, StoryLoop
 from orchestrator.runtime import Orchestrator
 from orchestrator.work.budget import Budget
 
@@ -193,7 +193,8 @@ def _runner(
         plan.config,
         guardians,
         place,
-        plan.build,
+        wrap=plan.build.wrap,
+        own_python=plan.build.own_python,
         credentials=plan.agent.credential.given if plan.agent.credential else (),
     )
     execution, settings = plan.config.execution, plan.agent.settings

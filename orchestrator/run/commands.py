@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol, TypeVar
+
 import attrs
 
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.workspace import Workspace
-from orchestrator.messages import Command, Fact
-from orchestrator.run.checks.build import Build
+from orchestrator.messages import Command, Event, Fact
+from orchestrator.run.build import Build
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -17,6 +19,19 @@ from orchestrator.run.events import (
 )
 from orchestrator.run.records.opening import OpenedRun, Spec
 from orchestrator.work.records import AttemptRecord, RunRecord
+
+R = TypeVar("R")
+
+
+class Caller(Protocol):
+    """What those who give commands need of the orchestrator."""
+
+    async def call(self, command: Command[R]) -> R:
+        """Run a command."""
+        ...
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to whoever listens."""
 
 
 @attrs.frozen(kw_only=True)

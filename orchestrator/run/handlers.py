@@ -13,7 +13,6 @@ from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
-from orchestrator.run.attempts.judge import shown_paths
 from orchestrator.run.checks import remembered
 from orchestrator.run.commands import (
     AdoptBranch,
@@ -34,12 +33,13 @@ from orchestrator.run.commands import (
     RestoreWorkspace,
     TakeCheckpoint,
 )
-from orchestrator.run.engine import borrowing
-from orchestrator.run.engine.threads import GitThreads
 from orchestrator.run.events import Warned
+from orchestrator.run.hosting import borrowing
 from orchestrator.run.records import facts, ledger, opening
 from orchestrator.run.records.opening import OpenedRun
+from orchestrator.run.threads import GitThreads
 from orchestrator.store.store import Store
+from orchestrator.text import shown_paths
 from orchestrator.work.records import AttemptRecord, to_json
 
 plugin = Plugin("run")

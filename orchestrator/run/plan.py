@@ -16,7 +16,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import RepositoryError, UsageError
-from orchestrator.run.checks.build import Build, choose_build, require_honest
+from orchestrator.run.build import Build, choose_build, require_honest
 from orchestrator.run.delivery.planning import require_signing
 from orchestrator.run.hosting.agent import ChosenAgent, choose_agent
 from orchestrator.run.target import Target, Wanted, find_target

@@ -28,7 +28,7 @@ import trio
 from orchestrator import Command, Context, Plugin, open_orchestrator
 from orchestrator.adapters.git.runner import Git
 from orchestrator.adapters.threads import in_thread
-from orchestrator.run.engine.threads import GitThreads
+from orchestrator.run.threads import GitThreads
 
 QUEUED = 40
 REPEATS = 10

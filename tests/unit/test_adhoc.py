@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.run.attempts.judge import Judge
-from orchestrator.run.checks.build import Build
+from orchestrator.run.build import Build
 from orchestrator.run.checks.verify import CheckResult
 from orchestrator.work.adhoc import AdHoc, brief_slug, brief_title, with_done
 from orchestrator.work.prompt import story_prompt

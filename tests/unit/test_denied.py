@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.run.attempts.denied import denied_write
+from orchestrator.run.hosting.denied import denied_write
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,20 @@ def test_tools_do_not_know_who_uses_them(layer: str) -> None:
 def test_run_does_not_know_the_command_line() -> None:
     for path in modules_below("orchestrator/run"):
         assert not forbidden(path, "report", "cli", "demo"), path
+
+
+def part_of_run(name: str) -> str:
+    """Return which folder or module of the services a name belongs to, "" when to none."""
+    return name.split(".")[2] if within(name, "orchestrator.run") and name.count(".") > 1 else ""
+
+
+def test_services_use_each_other_one_way() -> None:
+    uses: dict[str, set[str]] = {}
+    for path in modules_below("orchestrator/run"):
+        own = part_of_run(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        used = {part_of_run(name) for name in imports_of(path)}
+        uses.setdefault(own, set()).update(used - {own, ""})
+    TopologicalSorter(uses).prepare()  # a circle is an error that names it
 
 
 def test_reports_are_rendered_from_values_alone() -> None:

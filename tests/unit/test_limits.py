@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from orchestrator.run.waiting import LOOK_AGAIN, wait_until
+from orchestrator.run.loop.waiting import LOOK_AGAIN, wait_until
 from orchestrator.work.limits import LONGEST_WAIT, SLACK, fits, next_try, refusals, waits_until
 from orchestrator.work.records import AttemptRecord, AttemptState
 

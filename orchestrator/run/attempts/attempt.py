@@ -14,15 +14,15 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Event, Fact
 from orchestrator.redact import Redactor
 from orchestrator.run.attempts.attempt_log import AttemptLog
-from orchestrator.run.attempts.denied import Denials
-from orchestrator.run.attempts.judge import Caller, Judge, Judgement
+from orchestrator.run.attempts.judge import Judge, Judgement
 from orchestrator.run.attempts.meter import LAST_GRACE, Meter
-from orchestrator.run.checks.build import Build
+from orchestrator.run.build import Build
 from orchestrator.run.checks.checker import Checker
-from orchestrator.run.commands import RecordFact, RecordUsage
+from orchestrator.run.commands import Caller, RecordFact, RecordUsage
 from orchestrator.run.engine.guidance import AllGuidance, TakeGuidance
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import WorkerActed
+from orchestrator.run.hosting.denied import Denials
 from orchestrator.run.records.opening import OpenedRun
 from orchestrator.text import one_line
 from orchestrator.work.budget import Budget

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
@@ -12,10 +11,10 @@ import trio
 from orchestrator.adapters.git.checkpoint import Checkpoint
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.errors import OrchestratorError
-from orchestrator.messages import Command, Event, Fact
+from orchestrator.messages import Fact
 from orchestrator.project.definition import definition
 from orchestrator.run.checks.checker import Checker
-from orchestrator.run.commands import TakeCheckpoint
+from orchestrator.run.commands import Caller, TakeCheckpoint
 from orchestrator.settings import Check
 from orchestrator.text import one_line
 from orchestrator.work import protect
@@ -25,19 +24,6 @@ from orchestrator.work.protect import Definition
 from orchestrator.work.records import AttemptState
 from orchestrator.work.spec import Change, Story
 from orchestrator.work.worker import Usage, Verdict, WorkerReport
-
-R = TypeVar("R")
-
-
-class Caller(Protocol):
-    """What an attempt and the loop need of the orchestrator."""
-
-    async def call(self, command: Command[R]) -> R:
-        """Run a command."""
-        ...
-
-    def publish(self, event: Event) -> None:
-        """Hand an event to whoever listens."""
 
 
 @attrs.frozen(kw_only=True)
@@ -215,9 +201,3 @@ def _concerns(check: Check, taken: Checkpoint, whole: Checkpoint) -> bool:
 
 def _failed(reason: str, evidence: str = "") -> Judgement:
     return Judgement(state=AttemptState.FAILED, reason=reason, evidence=evidence)
-
-
-def shown_paths(paths: Sequence[bytes], most: int = 5) -> str:
-    """Return the first few of some paths, fit to print."""
-    names = ", ".join(one_line(os.fsdecode(path)) for path in paths[:most])
-    return names if len(paths) <= most else f"{names} and {len(paths) - most} more"

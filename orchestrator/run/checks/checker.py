@@ -16,7 +16,7 @@ from orchestrator.guardian.client import Guardians
 from orchestrator.messages import Event
 from orchestrator.project import environment as own
 from orchestrator.redact import Redactor, redactor
-from orchestrator.run.checks.build import Build
+from orchestrator.run.build import Build
 from orchestrator.run.checks.verify import CheckResult, run_checks
 from orchestrator.run.events import CheckRunning
 from orchestrator.run.hosting.host import GuardedHost, python_place, surroundings
@@ -86,7 +86,9 @@ def make_checker(
     Raises:
       ConfigError: when the project needs a Python and there is none.
     """
-    host, environment = surroundings(repo, config, guardians, place, build)
+    host, environment = surroundings(
+        repo, config, guardians, place, wrap=build.wrap, own_python=build.own_python
+    )
     before: tuple[str, ...] = ()
     if build.own_python:
         python = own.base_python(os.environ, repo.checkout, environment["PATH"])

@@ -10,12 +10,18 @@ import trio
 
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.messages import Fact
-from orchestrator.run.attempts.judge import Caller, shown_paths
 from orchestrator.run.checks.checker import Checker
 from orchestrator.run.checks.interpreter import require_own_code
 from orchestrator.run.checks.verify import CheckResult
-from orchestrator.run.commands import CopyIn, NoteBrought, RestoreWorkspace, TakeCheckpoint
+from orchestrator.run.commands import (
+    Caller,
+    CopyIn,
+    NoteBrought,
+    RestoreWorkspace,
+    TakeCheckpoint,
+)
 from orchestrator.run.events import Warned
+from orchestrator.text import shown_paths
 
 
 @attrs.frozen(kw_only=True)

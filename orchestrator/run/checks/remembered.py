@@ -13,7 +13,7 @@ from orchestrator.adapters.git import objects
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.project.environment import base_python
 from orchestrator.project.tools import prints_of
-from orchestrator.run.checks.build import Build
+from orchestrator.run.build import Build
 from orchestrator.run.hosting.environment import clean_path
 from orchestrator.store.reading import Reader
 from orchestrator.store.store import Store

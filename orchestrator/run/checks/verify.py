@@ -12,7 +12,7 @@ import trio
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import GuardedProcess
 from orchestrator.redact import Redactor
-from orchestrator.run.attempts.denied import denied_write
+from orchestrator.run.hosting.denied import denied_write
 from orchestrator.run.hosting.host import GuardedHost
 from orchestrator.settings import Check
 from orchestrator.text import clean

@@ -9,7 +9,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
-from orchestrator.run.engine.threads import GitThreads
+from orchestrator.run.threads import GitThreads
 from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord
 

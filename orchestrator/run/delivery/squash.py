@@ -9,7 +9,7 @@ from orchestrator.adapters.git.own_commit import CommitRequest, commit_as_operat
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import ConflictError, OrchestratorError, StoppedError
-from orchestrator.run.engine.threads import GitThreads
+from orchestrator.run.threads import GitThreads
 from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord
 

@@ -23,10 +23,10 @@ from orchestrator.run import handlers
 from orchestrator.run.delivery import handlers as delivering
 from orchestrator.run.engine import guidance
 from orchestrator.run.engine.controls import Controls
-from orchestrator.run.engine.lock import engine_lock
 from orchestrator.run.engine.steering import Steering
-from orchestrator.run.engine.threads import GitThreads
+from orchestrator.run.lock import engine_lock
 from orchestrator.run.records.rebuild import rebuild
+from orchestrator.run.threads import GitThreads
 from orchestrator.runtime import Orchestrator, open_orchestrator
 from orchestrator.store.store import Store, open_store
 

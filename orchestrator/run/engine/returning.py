@@ -9,10 +9,10 @@ from orchestrator.adapters.git import borrowed, workspace
 from orchestrator.adapters.git.discover import discover, state_dir
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import OrchestratorError
-from orchestrator.run.engine.borrowing import release
 from orchestrator.run.engine.engine import recover
-from orchestrator.run.engine.lock import engine_lock
+from orchestrator.run.hosting.borrowing import release
 from orchestrator.run.hosting.claim import claim_workspace
+from orchestrator.run.lock import engine_lock
 from orchestrator.run.records.ledger import branch_tip, read_attempts
 from orchestrator.run.records.rebuild import rebuild
 from orchestrator.run.records.settle import settle_attempt, settle_checkpoints

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.adapters.process import raise_if_cancelled
 from orchestrator.errors import BusyError
-from orchestrator.run.engine.lock import acquire
+from orchestrator.run.lock import acquire
 
 _TICK = 0.05
 

@@ -15,7 +15,6 @@ from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.guardian import landlock
 from orchestrator.guardian.client import GuardedProcess, Guardians, Job
 from orchestrator.project import environment as own
-from orchestrator.run.checks.build import Build
 from orchestrator.run.hosting.claim import worker_lock
 from orchestrator.run.hosting.environment import child_environment
 from orchestrator.settings import Config
@@ -82,12 +81,16 @@ def surroundings(
     config: Config,
     guardians: Guardians,
     place: Workspace,
-    build: Build,
+    *,
+    wrap: tuple[str, ...],
+    own_python: bool,
     credentials: Iterable[str] = (),
 ) -> tuple[GuardedHost, dict[str, str]]:
     """Return where a workspace's processes run, and their environment.
 
     Args:
+      wrap: words before the argv of every process.
+      own_python: whether the workspace has a Python environment of its own.
       credentials: names of the variables only this process gets; none for verification.
     """
     temporary = place.directory / "tmp"
@@ -107,7 +110,7 @@ def surroundings(
             ),
         ),
         lock=worker_lock(place),
-        wrap=build.wrap,
+        wrap=wrap,
     )
     environment = child_environment(
         os.environ,
@@ -118,7 +121,7 @@ def surroundings(
         allow=config.workspace.env,
         credentials=credentials,
     )
-    return host, own.use(environment, python) if build.own_python else environment
+    return host, own.use(environment, python) if own_python else environment
 
 
 def python_place(place: Workspace) -> Path:

@@ -7,10 +7,8 @@ import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.errors import ConflictError, StoppedError
-from orchestrator.run.allowance import Allowance
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judgement
-from orchestrator.run.checks.baseline import Baseline
 from orchestrator.run.commands import (
     AdoptBranch,
     BeginAttempt,
@@ -19,6 +17,8 @@ from orchestrator.run.commands import (
     KeepCheckpoint,
 )
 from orchestrator.run.events import AttemptFailed, AttemptStarted, RunEnded, StoryVerified, Warned
+from orchestrator.run.loop.allowance import Allowance
+from orchestrator.run.loop.baseline import Baseline
 from orchestrator.text import one_line
 from orchestrator.work.adhoc import with_done
 from orchestrator.work.loop import (

@@ -12,7 +12,7 @@ from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.meter import Meter
 from orchestrator.run.commands import HoldLimit
 from orchestrator.run.events import LimitReached
-from orchestrator.run.waiting import wait_until
+from orchestrator.run.loop.waiting import wait_until
 from orchestrator.text import clock_time
 from orchestrator.work.budget import Reached
 from orchestrator.work.limits import fits, next_try, refusals, waits_until

@@ -19,7 +19,7 @@ from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import NoSpecError, StoppedError, UsageError
 from orchestrator.guardian.client import Guardians
 from orchestrator.messages import Fact
-from orchestrator.run.checks.build import Build, choose_build, require_honest
+from orchestrator.run.build import Build, choose_build, require_honest
 from orchestrator.run.checks.checker import make_checker
 from orchestrator.run.checks.preparation import Preparation
 from orchestrator.run.checks.remembered import Remembered, recall

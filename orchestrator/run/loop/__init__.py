@@ -1,0 +1,1 @@
+"""Story after story: what may begin, what came of it, how it ends."""
