@@ -162,7 +162,7 @@ class PlainLines:
         ]
         if event.carried:
             count = len(event.carried)
-            parts.append(f"carried {count} spec file{'s' if count != 1 else ''}")
+            parts.append(f"carried {count} uncommitted file{'s' if count != 1 else ''}")
         if event.left_behind:
             parts.append(f"left behind: {shortened(event.left_behind)}")
         if event.continued:
@@ -204,7 +204,8 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
         case "done":
             return (
                 f"{head}, your checkout untouched.  "
-                f"orc diff {event.item} | orc finish {event.item} --merge"
+                f"orc diff {event.item} | "
+                f"orc finish {event.item} --{'merge' if event.target else 'apply'}"
             )
         case "partial":
             return f"{head}, {event.reason}\ncontinue with: orc run {event.item}"

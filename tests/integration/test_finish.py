@@ -114,6 +114,39 @@ def test_hook_that_changes_files_has_its_way(done: Scratch) -> None:
     assert done.git("status", "--porcelain") == "?? orchestrator.toml\n"
 
 
+def test_hook_that_commits_on_top_leaves_nothing_staged(done: Scratch) -> None:
+    hook(done, "post-commit", "test -e CHANGES || { echo new >CHANGES; git add CHANGES; "
+         "git commit -qm Changes; }")  # fmt: skip
+    (done.path / "staged.txt").write_text("staged\n")
+    done.git("add", "staged.txt")
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 0, ran.err
+    assert done.git("log", "--format=%s").split("\n")[:2] == ["Changes", "Add things"]
+    assert done.git("status", "--porcelain") == "A  staged.txt\n?? orchestrator.toml\n"
+
+
+def test_deleted_target_is_named_with_a_way_on(done: Scratch) -> None:
+    done.git("switch", "-q", "-c", "side")
+    done.git("branch", "-D", "main")
+    for how in ("merge", "squash"):
+        ran = done.orc("finish", CHANGE, f"--{how}")
+        assert ran.code == 4
+        assert "branch main is gone" in ran.err
+    way = ran.err.partition("fix:")[2].partition(" brings")[0].split()
+    assert way[:3] == ["git", "branch", "main"]
+    done.git(*way[1:])
+    assert done.orc("finish", CHANGE, "--merge").code == 0
+
+
+def test_work_from_a_detached_head_is_offered_the_way_that_works(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    scratch.git("switch", "-q", "--detach")
+    ran = scratch.orc("run", CHANGE)
+    assert ran.code == 0, ran.err
+    assert f"orc finish {CHANGE} --apply" in ran.out
+    assert scratch.orc("finish", CHANGE, "--apply").code == 0
+
+
 def test_squash_in_a_repository_without_reflogs(done: Scratch) -> None:
     done.git("config", "core.logAllRefUpdates", "false")
     for log in (done.path / ".git/logs").rglob("*"):

@@ -164,7 +164,7 @@ def test_evening(tmp_path: Path) -> None:
         assert "in progress 2/3" in waiting
         out, err = run.communicate(timeout=200)
     assert run.returncode == 0, err
-    assert "carried 3 spec files" in err
+    assert "carried 3 uncommitted files" in err
     assert "left behind: " in err
     assert "src/cart.js" in err
     assert re.search(r"2/3 Login form +try 1 .*FAILED.*npm test", err), err

@@ -49,7 +49,7 @@ def test_todo_list_is_found_carried_and_driven_to_done(scratch: Scratch) -> None
     ran = scratch.orc("run")
     assert ran.code == 0, ran.err
     assert "todo · 2 stories · orchestrator/todo" in ran.err
-    assert "carried 1 spec file" in ran.err
+    assert "carried 1 uncommitted file" in ran.err
     subjects = scratch.git("log", "--format=%s", "orchestrator/todo").splitlines()
     assert subjects[:3] == [
         "todo: write-two Write two",

@@ -85,7 +85,7 @@ class Landing:
             raise ConflictError(
                 f"the checkout has changes in the way: {said}",
                 where=str(repo.checkout),
-                fix="commit or move them, then finish again",
+                fix="commit or move them, then do it again",
             )
         return cls(repo, plan, first, index)
 

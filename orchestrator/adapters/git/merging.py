@@ -50,7 +50,11 @@ def merge_plan(repo: Repository, branch_tip: str, target: str, message: str) -> 
     """
     found = repo.git.run("rev-parse", "--verify", "-q", target, check=False)
     if found.returncode != 0:
-        raise ConflictError("the target branch is gone", where=target, fix="name another one")
+        raise ConflictError(
+            "the target branch is gone",
+            where=target,
+            fix=f"git branch {target.removeprefix('refs/heads/')} COMMIT brings it back",
+        )
     old = found.stdout.decode().strip()
     return MergePlan(target, old, _merged(repo, branch_tip, old, message, target), message)
 
@@ -94,4 +98,6 @@ def on_top(repo: Repository, plan: MergePlan, tree: str, message: str) -> MergeP
 def conflict(what: str, paths: Iterable[bytes], where: str) -> ConflictError:
     """Return the error about changes that cannot be combined in these paths."""
     names = ", ".join(repr(os.fsdecode(path)) for path in paths)
-    return ConflictError(f"{what} {names}", where=where, fix="settle it by hand, then finish again")
+    return ConflictError(
+        f"{what} {names}", where=where, fix="settle it by hand, then give the same command again"
+    )

@@ -82,7 +82,7 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
     """
     repo = landing.repo
     index = commit_index(repo)
-    message = repo.state_dir / "commit.message"
+    message = commit_message(repo)
     _index_of(landing, index)
     message.write_text(request.message, errors="surrogateescape")
     argv = [repo.git.executable, "commit", "-F", str(message)]
@@ -124,6 +124,11 @@ def commit_as_operator(landing: Landing, request: CommitRequest) -> None:
 def commit_index(repo: Repository) -> Path:
     """Return the index of the commit that is being made; it is there for as long as that takes."""
     return repo.state_dir / "commit.index"
+
+
+def commit_message(repo: Repository) -> Path:
+    """Return the file that holds the message of the commit that is being made."""
+    return repo.state_dir / "commit.message"
 
 
 def made_commit(repo: Repository, target: str, mark: str, old: str) -> str | None:

@@ -126,9 +126,11 @@ def settle(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
         return None
     landed = checkout.Landed(commit, record.start)
     if checkout.unfinished_landing(repo):
-        plan = attrs.evolve(plan_of(record), new=commit)
-        landed = checkout.land(repo, plan, carried(repo, run))
-    return arrive(repo, store, record, attrs.evolve(landed, start=record.start or landed.start))
+        at = ledger.tips(repo, record.target)[record.target] if record.target else None
+        plan = attrs.evolve(plan_of(record), new=at or commit)
+        began = checkout.land(repo, plan, carried(repo, run)).start
+        landed = checkout.Landed(commit, record.start or began)
+    return arrive(repo, store, record, landed)
 
 
 def landed_commit(repo: Repository, record: DeliveryRecord) -> str | None:
@@ -178,7 +180,7 @@ def end_squash(
         if commit is None and at and objects.parents_of(repo.git, at) == (record.old,):
             commit = at  # made just now, in a repository that keeps no reflog
         if commit is not None:
-            landing.finish(commit)
+            landing.finish(at or commit)  # a hook may have committed more on top
         else:
             left = landing.take_back()
             if left is not None:

@@ -11,6 +11,7 @@ from orchestrator.adapters.git.own_commit import OwnSettings, own_settings
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError, UsageError
 from orchestrator.run.hosting.claim import claim_workspace
+from orchestrator.run.records import ledger
 from orchestrator.work.records import RunRecord
 from orchestrator.work.states import RunState
 
@@ -64,7 +65,7 @@ def plan_delivery(repo: Repository, item: str, how: str, *, terminal: bool) -> R
         plan = merging.apply_plan(repo, tip, message)
         base = f"{repo.branch or 'HEAD'}@{plan.old[:7]}"
     else:
-        _require_target(run, how)
+        _require_target(repo, run, how)
         if how == "squash":
             own = _require_own_commit(repo, run, terminal=terminal)
         plan = merging.merge_plan(repo, tip, run.target, message)
@@ -95,12 +96,19 @@ def _require_done(run: RunRecord) -> None:
         )
 
 
-def _require_target(run: RunRecord, how: str) -> None:
+def _require_target(repo: Repository, run: RunRecord, how: str) -> None:
     if not run.target:
         raise UsageError(
             f"{run.item} started from a detached HEAD: there is no branch to {how} it into",
             fix=f"orc finish {run.item} --apply, or git merge orchestrator/{run.item} "
             "where you want it",
+        )
+    if ledger.tips(repo, run.target)[run.target] is None:
+        raise ConflictError(
+            f"branch {short(run.target)} is gone",
+            where=run.target,
+            fix=f"git branch {short(run.target)} {run.base[:12]} brings it back to where the run "
+            f"began; or orc finish {run.item} --apply",
         )
 
 

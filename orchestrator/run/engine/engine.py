@@ -13,7 +13,7 @@ import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.index_lock import clear_index_lock
-from orchestrator.adapters.git.own_commit import commit_index
+from orchestrator.adapters.git.own_commit import commit_index, commit_message
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
@@ -117,6 +117,7 @@ def recover(repo: Repository) -> None:
     if index.exists():
         sweep_leftovers(str(index))
         index.unlink()
+    commit_message(repo).unlink(missing_ok=True)
     clear_index_lock(repo)
     for git in (repo.git, repo.checkout_git):
         refs.clear_stale_locks(git)
