@@ -18,23 +18,29 @@ from orchestrator.text import one_line
 from orchestrator.work.spec import SpecSource
 
 from .agent_lines import agent_line
-from .output import build_line, shortened
+from .output import build_words, shortened
 
 
 def init(arguments: argparse.Namespace) -> int:
     """Look at what is here and write ``orchestrator.toml``, never over an existing one."""
     repo = Repository.open(Path(arguments.directory))
     path = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
+    if os.path.lexists(path):
+        raise UsageError(
+            "there is one already; nothing was written",
+            where=str(path),
+            fix="edit it, and check it with orc doctor; or move it away first",
+        )
     spec, root = _spec(repo, Path(arguments.directory))
     build = choose_build(Config(), root, repo.checkout)
     print(f"spec    {spec}\nagent   {_agent()}")
-    print(build_line(build.setup, build.commands, build.not_used))
+    setup, verify, not_used = build_words(build.setup, build.commands, build.not_used)
+    print(f"setup   {setup}\nverify  {verify}")
+    if not_used:
+        print(f"        {not_used}")
     text = _document(build)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError("there is one already; nothing was written", where=str(path)) from None
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
     lines = text.count("\n")
     print(f"wrote   {path.name} ({lines} lines), nothing else.   next: orc doctor")
     return 0

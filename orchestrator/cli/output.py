@@ -86,10 +86,19 @@ def print_error(error: OrchestratorError, *, as_json: bool) -> None:
 
 def build_line(setup: Sequence[str], verify: Sequence[str], not_used: Sequence[str]) -> str:
     """Return set-up and verification on one line, with what was seen and left alone."""
-    made = one_line(", ".join(setup), 200) or "nothing"
-    done = one_line(", ".join(verify), 200) or "nothing: done will mean unverified"
-    left = f"   (seen, not used: {one_line(shortened(not_used), 200)})" if not_used else ""
-    return f"setup   {made}   verify  {done}{left}"
+    made, done, left = build_words(setup, verify, not_used)
+    return f"setup: {made}; verify: {done}{left and f' {left}'}"
+
+
+def build_words(
+    setup: Sequence[str], verify: Sequence[str], not_used: Sequence[str]
+) -> tuple[str, str, str]:
+    """Return set-up, verification, and what was seen and left alone or "", for a person."""
+    return (
+        one_line(", ".join(setup), 200) or "nothing",
+        one_line(", ".join(verify), 200) or "nothing: done will mean unverified",
+        f"(seen, not used: {one_line(shortened(not_used), 200)})" if not_used else "",
+    )
 
 
 def shortened(names: Sequence[str], most: int = 3) -> str:

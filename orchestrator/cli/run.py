@@ -208,9 +208,16 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
         return
     if plan.target.note is not None:
         print(plan.target.note)
-    print(f"{plan.item}: {len(open_stories)} open stories with {plan.agent.label}")
+    print(f"{plan.item}: {_counted(len(open_stories), 'open story')} with {plan.agent.label}")
     for story in open_stories:
-        print(f"  {story.id} {story.title} ({len(story.tasks)} tasks)")
+        print(f"  {story.id} {story.title} ({_counted(len(story.tasks), 'task')})")
     print(f"setup   {', '.join(plan.build.setup) or 'nothing'}")
-    print(f"verify  {', '.join(plan.build.commands) or 'nothing: unverified'}")
-    print(f"carried {len(plan.target.carried)} files; nothing was changed")
+    print(f"verify  {', '.join(plan.build.commands) or 'nothing: done will mean unverified'}")
+    carried = _counted(len(plan.target.carried), "uncommitted file")
+    print(f"would carry {carried}; nothing was changed")
+
+
+def _counted(number: int, what: str) -> str:
+    """Return a number of things: "1 story", "2 stories"."""
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what if number == 1 else many}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
 
 from orchestrator.control.client import Engine, connect
 from orchestrator.errors import EngineLostError, NoEngineError
+from orchestrator.redact import redactor
 from orchestrator.run.lock import running_item
 
 from .place import find_state
@@ -55,7 +57,8 @@ def resume(arguments: argparse.Namespace) -> int:
 def tell(arguments: argparse.Namespace) -> int:
     """Say something to an item's next attempts, running or not."""
     state = find_state(arguments)
-    item, text, interrupted = arguments.item, " ".join(arguments.text), False
+    item, interrupted = arguments.item, False
+    text = redactor(os.environ).text(" ".join(arguments.text))
     try:
         with connect(state) as engine:
             answer = engine.call("tell", item=item, text=text, now=arguments.now)

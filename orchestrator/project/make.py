@@ -110,7 +110,10 @@ def read(files: ProjectFiles) -> Targets | None:
     makefile = parse(files)
     if makefile is None:
         return None
-    real = [name for name in _CHECKS if name in makefile.rules and _does_something(makefile, name)]
+    named = [name for name in _CHECKS if name in makefile.rules]
+    real = [name for name in named if _does_something(makefile, name)]
+    stubs = (f"{makefile.names[0]} {name} (checks nothing)" for name in named if name not in real)
+    files.problems.extend(stubs)
     inner = {other for name in real for other in makefile.reach(name) if other != name}
     names = tuple(name for name in real if name not in inner)
     if names and not files.tool("make"):

@@ -40,6 +40,11 @@ def read(files: ProjectFiles, _: tuple[str, ...]) -> Declared | None:
         setup=_install(files, package, manager),
         verify=tuple(_command(manager, name) for name in chosen if name not in covered),
         includes=includes,
+        not_used=tuple(
+            f"{MARKER} {name} ({'watches' if watches(bodies[name]) else 'checks nothing'})"
+            for name in CHECKS
+            if name in bodies and name not in chosen
+        ),
     )
 
 

@@ -67,7 +67,7 @@ def _text(fact: FactRow) -> str:
         case "baseline_failed":
             return f"{document.get('command')}: {document.get('reason')}"
         case "baseline_passed":
-            return f"{_words(document.get('commands'))} in {_duration(document.get('seconds'))}"
+            return f"{_words(document.get('commands'))} ({_duration(document.get('seconds'))})"
         case "limit_reached":
             until = document.get("until")
             when = clock_time(until) if isinstance(until, (int, float)) else "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -94,8 +95,10 @@ def require_honest(build: Build, checkout: Path, environ: Mapping[str, str] = os
             "instead of the workspace",
             fix="uninstall it there, and install the project in an environment of its own",
         )
+    # Not what only begins like it: app-data is a neighbour of app.
+    inside = re.compile(re.escape(str(checkout)) + r"(?![\w.-])")
     for key, commands in (("workspace.setup", build.setup), ("execution.verify", build.commands)):
-        named = next((run for run in commands if str(checkout) in run), None)
+        named = next((run for run in commands if inside.search(run)), None)
         if named is not None:
             raise ConfigError(
                 f"a command names the checkout, so it would not use the workspace: {named}",

@@ -34,7 +34,7 @@ def engine_lock(state_dir: Path, item: str) -> Generator[None, None, None]:
         raise BusyError(
             f"another orchestrator works on this repository (process {owner})",
             where=str(path),
-            fix="wait for it, watch it with orc status, or stop it with Ctrl-C there",
+            fix="orc status shows what it does, orc stop ends it",
         ) from None
     try:
         os.ftruncate(descriptor, 0)

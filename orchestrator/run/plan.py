@@ -16,6 +16,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import RepositoryError, UsageError
+from orchestrator.redact import redactor
 from orchestrator.run.build import Build, choose_build, require_honest
 from orchestrator.run.delivery.planning import require_signing
 from orchestrator.run.hosting.agent import ChosenAgent, choose_agent
@@ -83,7 +84,8 @@ def make_plan(options: RunOptions) -> Plan:
     )
     repo = repo.within(config.execution.command_timeout).working(config.workspace.mode)
     repo.require_settled()
-    target = find_target(repo, options.directory, options.wanted, carry=config.workspace.carry)
+    wanted = _without_secrets(options.wanted, config)
+    target = find_target(repo, options.directory, wanted, carry=config.workspace.carry)
     workspace.require_workable(repo, target.carried)
     _require_known(target.change, options.selection)
     agent = choose_agent(config, os.environ)
@@ -102,6 +104,14 @@ def make_plan(options: RunOptions) -> Plan:
         build=build,
         item=target.item,
     )
+
+
+def _without_secrets(wanted: Wanted, config: Config) -> Wanted:
+    """Take secrets out of a task in words: its title and its item's name are shown and recorded."""
+    if wanted.brief is None:
+        return wanted
+    redact = redactor(os.environ, *(agent.env for agent in config.agents.values()))
+    return attrs.evolve(wanted, brief=redact.text(wanted.brief))
 
 
 def _require_known(change: Change, selection: Selection) -> None:

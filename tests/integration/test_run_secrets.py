@@ -46,3 +46,24 @@ def test_secret_is_in_no_log_event_prompt_record_or_report(tmp_path: Path) -> No
     everything = shown.encode() + records.encode() + b"".join(p.read_bytes() for p in kept)
     for secret in (SECRET, TOKEN):
         assert os.fsencode(secret) not in everything
+
+
+def test_secret_that_a_person_says_reaches_no_record_branch_or_prompt(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    scratch.configure(verify=[])
+    scratch.worker(
+        "prompt = Path(os.environ['ORCHESTRATOR_PROMPT_FILE']).read_text()\n"
+        "Path('prompt.txt').write_text(prompt); complete()\n"
+    )
+    env = {"DB_PASSWORD": SECRET}
+    ran = scratch.orc("run", "--prompt", f"Log in with {SECRET} first", "--json", env=env)
+    assert ran.code == 0, ran.err
+    item = ran.events[0]["item"]
+    assert scratch.orc("tell", item, f"it is {SECRET}", env=env).code == 0
+
+    branch = f"orchestrator/{item}"
+    assert "[redacted DB_PASSWORD]" in scratch.git("show", f"{branch}:prompt.txt")
+    kept = [p for p in (scratch.path / ".git").rglob("*") if p.is_file()]
+    said = ran.out + ran.err + scratch.git("log", "-p", "--all") + " ".join(map(str, kept))
+    assert os.fsencode(SECRET) not in said.encode() + b"".join(p.read_bytes() for p in kept)
+    assert "correct-horse" not in item

@@ -132,7 +132,7 @@ def test_evening(tmp_path: Path) -> None:
     told = shop.orc("init")
     assert told.code == 0, told.err
     assert "add-login 0/4 tasks (uncommitted)" in told.out
-    assert re.search(r"^setup +npm ci +verify +npm run lint, npm test", told.out, re.M), told.out
+    assert re.search(r"^setup +npm ci\nverify +npm run lint, npm test", told.out, re.M), told.out
     assert "seen, not used: api/pyproject.toml" in told.out
     before = fingerprint(shop.path)
 

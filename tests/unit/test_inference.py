@@ -135,7 +135,10 @@ def test_what_a_project_declares_is_used(
     ],
 )
 def test_script_that_checks_nothing_or_never_ends_is_no_check(root: Path, script: str) -> None:
-    assert seen(root, {"package.json": json.dumps({"scripts": {"test": script}})}).verify == ()
+    project = seen(root, {"package.json": json.dumps({"scripts": {"test": script}})})
+
+    assert project.verify == ()
+    assert [note.partition(" (")[0] for note in project.not_used] == ["package.json test"]
 
 
 def test_script_that_another_one_runs_is_not_run_twice(root: Path) -> None:
