@@ -18,6 +18,7 @@ from orchestrator.run.delivery import items, pins
 from orchestrator.text import clean, one_line
 
 from .output import coloured, print_json
+from .overrides import patience
 
 if TYPE_CHECKING:
     from orchestrator.run.delivery.delivering import Finished, FinishOptions
@@ -55,6 +56,7 @@ def finish(arguments: argparse.Namespace) -> int:
         terminal=terminal,
         verify=arguments.verify,
         command_timeout=arguments.command_timeout,
+        patience=patience(arguments),
     )
     print_finished(trio.run(partial(finish_item, options, signals=True)), as_json=arguments.json)
     return 0

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         again=arguments.again,
         patience=patience(arguments),
     )
-    for message in give_back_left(options.directory):
+    for message in give_back_left(options.directory, deadline=options.patience):
         print(message, file=sys.stderr)
     names = wanted(arguments)
     if arguments.all:
@@ -124,6 +124,7 @@ def _deliver(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> 
         verify=arguments.verify,
         command_timeout=arguments.command_timeout,
         attempt_timeout=arguments.attempt_timeout,
+        patience=options.patience,
     )
     done = trio.run(partial(finish_item, deliver, signals=True))
     if arguments.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import trio
 
@@ -76,8 +77,12 @@ async def collect_garbage(options: FinishOptions, *, dry_run: bool) -> Collected
 
 
 async def _open(options: FinishOptions) -> tuple[Repository, Config]:
-    await trio.to_thread.run_sync(give_back_left, options.directory)
-    repo = await trio.to_thread.run_sync(Repository.open, options.directory)
+    await trio.to_thread.run_sync(
+        partial(give_back_left, options.directory, deadline=options.patience)
+    )
+    repo = await trio.to_thread.run_sync(
+        partial(Repository.open, options.directory, deadline=options.patience)
+    )
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,
         environ=os.environ,

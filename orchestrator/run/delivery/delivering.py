@@ -12,6 +12,7 @@ import trio
 from orchestrator.adapters.git import objects
 from orchestrator.adapters.git.own_commit import is_signed
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.process import DEADLINE
 from orchestrator.errors import ConflictError, StoppedError, UsageError
 from orchestrator.guardian.client import Guardians
 from orchestrator.messages import Fact
@@ -50,6 +51,7 @@ class FinishOptions:
       message: of the squashed commit; None: composed, and edited where there is a terminal.
       edit: whether an editor may open.
       terminal: whether the operator's git could ask him something.
+      patience: seconds a git command may take before the configuration is known.
     """
 
     directory: Path
@@ -64,6 +66,7 @@ class FinishOptions:
     verify: Sequence[str] | None = None
     command_timeout: str | None = None
     attempt_timeout: str | None = None
+    patience: float = DEADLINE
 
 
 @attrs.frozen(kw_only=True)

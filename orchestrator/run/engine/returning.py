@@ -20,18 +20,21 @@ from orchestrator.store.store import Store, open_store
 from orchestrator.work.records import AttemptState
 
 
-def give_back_left(directory: Path) -> tuple[str, ...]:
+def give_back_left(directory: Path, *, deadline: float) -> tuple[str, ...]:
     """Give back what a killed engine had borrowed; what its worker had done is pinned first.
 
     Returns what a person should know. One git process where nothing was left.
 
+    Args:
+      deadline: seconds that one git command may take.
+
     Raises:
       BusyError: when that engine is still at work.
     """
-    note = state_dir(discover(directory).common_dir) / "borrowed"
+    note = state_dir(discover(directory, deadline=deadline).common_dir) / "borrowed"
     if not note.exists():
         return ()
-    repo = Repository.open(directory).working("in-place")
+    repo = Repository.open(directory, deadline=deadline).working("in-place")
     item = note.read_text()
     with engine_lock(repo.state_dir, item):
         if not note.exists():
