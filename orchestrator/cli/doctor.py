@@ -11,13 +11,13 @@ from pathlib import Path
 import attrs
 
 from orchestrator.adapters.git import borrowed
-from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import KINDS, require_workable
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.build import choose_build
+from orchestrator.run.delivery.landing import require_whole
 from orchestrator.run.hosting.agent import choose_agent
 from orchestrator.run.hosting.environment import interpreters_into
 from orchestrator.run.lock import running_item
@@ -170,11 +170,7 @@ def _agent(config_file: Path, repo: Repository) -> str:
 
 
 def _locks(repo: Repository) -> str:
-    if unfinished_landing(repo):
-        raise UsageError(
-            "an `orc finish` was interrupted while it changed this checkout",
-            fix="the same orc finish completes it, orc undo takes it back",
-        )
+    require_whole(repo)
     item = running_item(repo.state_dir)
     if item is None and borrowed.note(repo).exists():
         raise UsageError(

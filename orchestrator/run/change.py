@@ -15,7 +15,7 @@ from orchestrator.redact import redactor
 from orchestrator.run.attempts.attempt import AttemptRunner, LoopSettings
 from orchestrator.run.checks.checker import make_checker
 from orchestrator.run.commands import OpenRun, RecordFact, ReleaseWorkspace
-from orchestrator.run.delivery.commands import CollectGarbage
+from orchestrator.run.delivery.commands import CollectGarbage, SettleDelivery
 from orchestrator.run.engine.awake import kept_awake
 from orchestrator.run.engine.engine import INTERRUPT_AFTER, run_engine
 from orchestrator.run.engine.notify import Notifier
@@ -102,6 +102,7 @@ async def _work(
         for directory in plan.agent.directories:
             await trio.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            await orchestrator.call(SettleDelivery(item=plan.item, running=True))
             fact = _started(plan)
             opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec, fact=fact))
             runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)

@@ -11,13 +11,13 @@ import attrs
 
 from orchestrator.adapters.git import workspace
 from orchestrator.adapters.git.brought import require_copies
-from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import RepositoryError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.redact import redactor
 from orchestrator.run.build import Build, choose_build, require_honest
+from orchestrator.run.delivery.landing import require_whole
 from orchestrator.run.delivery.planning import require_signing
 from orchestrator.run.hosting.agent import ChosenAgent, choose_agent
 from orchestrator.run.target import Target, Wanted, find_target
@@ -70,12 +70,7 @@ def make_plan(options: RunOptions) -> Plan:
       UsageError: (and its kinds) for whatever would stop the run later.
     """
     repo = Repository.open(options.directory, deadline=options.patience)
-    if unfinished_landing(repo):
-        raise RepositoryError(
-            "an `orc finish` was interrupted while it changed this checkout",
-            where=str(repo.checkout),
-            fix="the same orc finish completes it, orc undo takes it back",
-        )
+    require_whole(repo)
     config = load_config(
         options.config_file or repo.checkout / FILE_NAME,
         environ=os.environ,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.adapters import process
+from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.own_commit import CommitRequest, commit_as_operator
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.delivery import landing, planning, undo
@@ -219,3 +220,31 @@ def test_killed_undo_is_completed_by_the_next(
         nothing_left(made)
 
     every_step(scratch, stride, take_back, how, again, lambda made: deliver(made.path, how))
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_run_after_a_killed_delivery_does_not_take_it_for_open(
+    scratch: Callable[[], Scratch], how: str
+) -> None:
+    """A delivery that had landed is completed first; a discard that had only begun is called off.
+
+    Before, a squash was tried once more, with nothing left to commit; or what the run had made
+    since was discarded.
+    """
+
+    def again(made: Scratch) -> None:
+        repo = Repository.open(made.path)
+        recover(repo)
+        with open_store(repo.state_dir) as store:
+            if unfinished_landing(repo):
+                return  # a run is refused then, and names the command that completes it
+            landed = landing.settle_for_run(repo, store, CHANGE)
+            records = read_deliveries(repo, CHANGE)
+            assert (landed is not None) == any(r.state is DeliveryState.DONE for r in records)
+            if how == "discard" and landed is None:
+                assert landing.settle(repo, store, CHANGE) is None
+                assert made.git("branch", "--list", BRANCH).strip() == BRANCH
+            elif landed is not None:
+                assert made.git("branch", "--list", BRANCH) == ""
+
+    every_step(scratch, 17, deliver, how, again)

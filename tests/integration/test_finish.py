@@ -147,6 +147,26 @@ def test_work_from_a_detached_head_is_offered_the_way_that_works(tmp_path: Path)
     assert scratch.orc("finish", CHANGE, "--apply").code == 0
 
 
+def test_deleted_branch_comes_back_with_the_command_that_is_named(done: Scratch) -> None:
+    done.git("branch", "-D", BRANCH)
+    ran = done.orc("finish", CHANGE, "--merge")
+    assert ran.code == 2
+    way = ran.err.partition("bring it back: ")[2].split()
+    assert way[:3] == ["git", "branch", BRANCH]
+    done.git(*way[1:])
+    assert done.orc("finish", CHANGE, "--merge").code == 0
+    assert (done.path / "two.txt").read_text() == "good\n"
+
+
+def test_what_was_applied_is_not_called_squashed(done: Scratch) -> None:
+    assert done.orc("finish", CHANGE, "--apply").code == 0
+    ran = done.orc("finish", CHANGE, "--squash")
+    assert ran.code == 2
+    assert f"orc undo {CHANGE}" in ran.err
+    assert done.orc("undo", CHANGE).code == 0
+    assert done.orc("finish", CHANGE, "--squash").code == 0
+
+
 def test_squash_in_a_repository_without_reflogs(done: Scratch) -> None:
     done.git("config", "core.logAllRefUpdates", "false")
     for log in (done.path / ".git/logs").rglob("*"):

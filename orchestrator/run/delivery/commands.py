@@ -16,9 +16,14 @@ from .retention import Collected
 
 @attrs.frozen(kw_only=True)
 class SettleDelivery(Command[DeliveryRecord | None]):
-    """Complete a delivery that a crash cut short; see `landing.settle`."""
+    """Complete a delivery that a crash cut short; see `landing.settle`.
+
+    Attributes:
+      running: a run is about to go on instead; see `landing.settle_for_run`.
+    """
 
     item: str
+    running: bool = False
 
 
 @attrs.frozen(kw_only=True)

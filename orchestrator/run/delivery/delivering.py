@@ -113,6 +113,11 @@ class Delivery:
         settled = await self.orchestrator.call(SettleDelivery(item=self.item))
         if settled is not None and settled.how == "discard" != self.options.how:
             raise UsageError(f"{self.item} was given up", fix=f"orc undo {self.item}")
+        if settled is not None and settled.how == "apply" != self.options.how:
+            raise UsageError(
+                f"{self.item} was applied to the work tree, not committed",
+                fix=f"commit it yourself; or orc undo {self.item}, then finish again",
+            )
         if settled is not None:
             if self.options.archive:
                 await trio.to_thread.run_sync(require_archived, self.repo, settled)

@@ -49,8 +49,9 @@ def _repository_lane(_: Undo | CollectGarbage) -> str:
 @plugin.handles(SettleDelivery, name="settle-delivery", deadline=_DEADLINE, lane=_item_lane)
 async def settle_delivery(command: SettleDelivery, context: Context) -> DeliveryRecord | None:
     """Handle `SettleDelivery`."""
+    settle = landing.settle_for_run if command.running else landing.settle
     return await context.service(GitThreads).run(
-        landing.settle, context.service(Repository), context.service(Store), command.item
+        settle, context.service(Repository), context.service(Store), command.item
     )
 
 

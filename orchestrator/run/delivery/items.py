@@ -38,10 +38,13 @@ def require_run(repo: Repository, item: str) -> tuple[RunRecord, str]:
     tip = ledger.branch_tip(repo, item)
     if tip is None:
         gone = run.state in (RunState.DELIVERED, RunState.DISCARDED)
+        last = ledger.last_checkpoint(run, ledger.read_attempts(repo, item))
         raise UsageError(
             f"branch orchestrator/{item} is gone: {run.reason if gone else 'deleted by hand'}",
             where=refs.branch_ref(item),
-            fix=f"what was pinned is still there: orc recover {item}",
+            fix=f"what was pinned is still there: orc recover {item}"
+            if gone
+            else f"bring it back: git branch orchestrator/{item} {last}",
         )
     return run, tip
 

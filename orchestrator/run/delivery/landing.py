@@ -81,6 +81,26 @@ def require_no_landing(repo: Repository, record: DeliveryRecord) -> None:
         )
 
 
+def require_whole(repo: Repository) -> None:
+    """Refuse to begin anything in a checkout that a delivery, or its undoing, left half changed.
+
+    Raises:
+      UsageError: when one did; names what completes it.
+    """
+    if not checkout.unfinished_landing(repo):
+        return
+    records = read_deliveries(repo)
+    for record in reversed(records):
+        if record.state is DeliveryState.INTENT:
+            require_no_landing(repo, record)
+    done = [record.item for record in records if record.state is DeliveryState.DONE]
+    raise UsageError(
+        "a delivery, or its undoing, was interrupted while it changed this checkout",
+        where=str(repo.checkout),
+        fix=f"orc undo {done[-1] if done else ''}".rstrip() + " takes it back",
+    )
+
+
 def last_of(repo: Repository, run: RunRecord) -> DeliveryRecord | None:
     """Return the last delivery of a run."""
     mine = [record for record in read_deliveries(repo, run.item) if record.run == run.id]
@@ -131,6 +151,16 @@ def settle(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
         began = checkout.land(repo, plan, carried(repo, run)).start
         landed = checkout.Landed(commit, record.start or began)
     return arrive(repo, store, record, landed)
+
+
+def settle_for_run(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
+    """Settle before a run goes on: as `settle`, but what was only to be discarded stays."""
+    run = ledger.read_run(repo, item)
+    record = last_of(repo, run) if run is not None else None
+    if record is None or (record.how, record.state) != ("discard", DeliveryState.INTENT):
+        return settle(repo, store, item)
+    record_delivery(repo, attrs.evolve(record, state=DeliveryState.VOID))
+    return None
 
 
 def landed_commit(repo: Repository, record: DeliveryRecord) -> str | None:

@@ -43,7 +43,11 @@ def undo(repo: Repository, store: Store, item: str | None) -> DeliveryRecord:
     record = records[-1]
     run = ledger.read_run(repo, record.item)
     if run is None or run.id != record.run:
-        raise _built_on(record, f"{record.item} was run again since", "discard that run first")
+        fix = {
+            "apply": "take its files back by hand",
+            "discard": f"orc recover {record.item} has what it was",
+        }.get(record.how, f"git revert {record.commit[:12]}")
+        raise _built_on(record, f"{record.item} was run again since", fix)
     if record.state is DeliveryState.INTENT and landed_commit(repo, record):
         record = settle(repo, store, record.item) or record
     if record.state is DeliveryState.INTENT:

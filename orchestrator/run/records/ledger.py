@@ -22,6 +22,7 @@ from orchestrator.store.store import Store
 from orchestrator.store.transaction import Transaction
 from orchestrator.work.records import (
     AttemptRecord,
+    AttemptState,
     RunRecord,
     attempt_from,
     run_from,
@@ -233,3 +234,9 @@ def tips(repo: Repository, *names: str) -> dict[str, str | None]:
 def new_id() -> str:
     """Return a fresh id for a run."""
     return secrets.token_hex(4)
+
+
+def last_checkpoint(run: RunRecord, attempts: tuple[AttemptRecord, ...]) -> str:
+    """Return a name for the newest commit that the branch is known to have had."""
+    verified = [a for a in attempts if a.run == run.id and a.state is AttemptState.VERIFIED]
+    return refs.attempt_ref(verified[-1].id) if verified else run.start

@@ -20,6 +20,7 @@ from orchestrator.run.records.history import from_refs
 from orchestrator.run.records.ledger import (
     branch_tip,
     keep_run,
+    last_checkpoint,
     new_id,
     read_attempts,
     read_run,
@@ -133,7 +134,7 @@ def open_run(
         raise ConflictError(
             f"branch orchestrator/{item} was deleted while its run was under way",
             where=refs.branch_ref(item),
-            fix=f"bring it back: git branch orchestrator/{item} {_last_checkpoint(last, history)}",
+            fix=f"bring it back: git branch orchestrator/{item} {last_checkpoint(last, history)}",
         )
     else:
         run = attrs.evolve(last, brief=spec.brief, until=spec.until)
@@ -297,9 +298,3 @@ def _is_unused(run: RunRecord, tip: str | None, attempts: tuple[AttemptRecord, .
     return not run.resumed and not any(
         attempt.run == run.id and attempt.state is AttemptState.VERIFIED for attempt in attempts
     )
-
-
-def _last_checkpoint(run: RunRecord, attempts: tuple[AttemptRecord, ...]) -> str:
-    """Return a name for the newest commit that the branch is known to have had."""
-    verified = [a for a in attempts if a.run == run.id and a.state is AttemptState.VERIFIED]
-    return refs.attempt_ref(verified[-1].id) if verified else run.start
