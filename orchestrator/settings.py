@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 import attrs
 
@@ -17,6 +17,9 @@ FINISHES = ("keep", "merge", "squash", "apply")
 """What may happen to an item's branch at the end of its run."""
 MODES = ("clone", "worktree", "in-place")
 """Kinds of workspaces."""
+
+if TYPE_CHECKING:
+    Field = attrs.Attribute[Any]
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -45,9 +48,30 @@ def parse_patience(value: object) -> Patience:
     return Patience(0.0) if never and value is not False else Patience(parse_duration(value))
 
 
-def _stays_inside(_: object, __: object, cwd: str) -> None:
+# Validators give their attribute to the error: it says which key is wrong.
+def _one_of(*options: str) -> Any:
+    expected = f"{', '.join(options[:-1])} or {options[-1]}"
+
+    def validate(_: object, attribute: Field, value: str) -> None:
+        if value not in options:
+            raise ValueError(f"expected {expected}, got {value!r}", attribute)
+
+    return validate
+
+
+def _stays_inside(_: object, attribute: Field, cwd: str) -> None:
     if cwd.startswith("/") or ".." in cwd.split("/"):
-        raise ValueError(f"expected a directory inside the project, got {cwd!r}")
+        raise ValueError(f"expected a directory inside the project, got {cwd!r}", attribute)
+
+
+def _is_command(_: object, attribute: Field, command: str) -> None:
+    if not command.strip():
+        raise ValueError("expected a command, got an empty one: it would always pass", attribute)
+
+
+def _are_commands(_: object, attribute: Field, commands: tuple[str, ...] | None) -> None:
+    for command in commands or ():
+        _is_command(_, attribute, command)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,16 +86,16 @@ class Check:
       timeout: seconds it may take; None: as long as an attempt.
     """
 
-    run: str
+    run: str = attrs.field(validator=_is_command)
     cwd: str = attrs.field(default=".", validator=_stays_inside)
     when: tuple[str, ...] = ()
-    at: str = attrs.field(default="story", validator=attrs.validators.in_(("story", "end")))
+    at: str = attrs.field(default="story", validator=_one_of("story", "end"))
     timeout: Seconds | None = None
 
 
-def _above_zero(_: object, __: object, value: float | None) -> None:
+def _above_zero(_: object, attribute: Field, value: float | None) -> None:
     if value is not None and not 0 < value < math.inf:
-        raise ValueError(f"expected a number above zero, got {value}")
+        raise ValueError(f"expected a number above zero, got {value}", attribute)
 
 
 def _limit() -> Any:
@@ -94,30 +118,31 @@ class Execution:
     agent: str | None = None
     command_timeout: Seconds = Seconds(30.0)
     attempt_timeout: Seconds = Seconds(1800.0)
-    max_attempts: int = attrs.field(default=3, validator=attrs.validators.ge(1))
+    max_attempts: int = attrs.field(default=3, validator=_above_zero)
     verify: tuple[Check, ...] | None = None
     max_cost: float | None = _limit()
     max_tokens: int | None = _limit()
     max_turns: int | None = _limit()
     max_time: Seconds | None = None
     wait: Patience = Patience(21600.0)
-    finish: str = attrs.field(default="keep", validator=attrs.validators.in_(FINISHES))
+    finish: str = attrs.field(default="keep", validator=_one_of(*FINISHES))
     notify: str | None = None
     keep_awake: bool = False
     retention: Seconds = Seconds(14 * 86400.0)
 
 
-def _copies(_: object, __: object, names: tuple[str, ...]) -> None:
+def _copies(_: object, attribute: Field, names: tuple[str, ...]) -> None:
     for name in names:
         parts = name.rstrip("/").split("/")
         if name.startswith("/") or not parts[0] or {"..", ".", ".git"} & set(parts):
-            raise ValueError(f"expected a path below the checkout, got {name!r}")
+            raise ValueError(f"expected a path below the checkout, got {name!r}", attribute)
 
 
-def _absolute(_: object, __: object, paths: tuple[str, ...]) -> None:
+def _absolute(_: object, attribute: Field, paths: tuple[str, ...]) -> None:
     for path in paths:
         if not path.startswith(("/", "~/")) or ".." in path.split("/"):
-            raise ValueError(f"expected an absolute path or one below ~/, got {path!r}")
+            problem = f"expected an absolute path or one below ~/, got {path!r}"
+            raise ValueError(problem, attribute)
 
 
 @attrs.frozen(kw_only=True)
@@ -135,9 +160,9 @@ class WorkspaceSettings:
       wrap: words that go before the argv of set-up, worker and verification.
     """
 
-    mode: str = attrs.field(default="clone", validator=attrs.validators.in_(MODES))
+    mode: str = attrs.field(default="clone", validator=_one_of(*MODES))
     carry: bool = False
-    setup: tuple[str, ...] | None = None
+    setup: tuple[str, ...] | None = attrs.field(default=None, validator=_are_commands)
     copy: tuple[str, ...] = attrs.field(default=(), validator=_copies)
     env: tuple[str, ...] = ()
     writable: tuple[str, ...] = attrs.field(default=(), validator=_absolute)
@@ -149,11 +174,9 @@ class WorkspaceSettings:
 class AgentSettings:
     """One entry of ``[agents]``; the budget is that of one attempt, money in US dollars."""
 
-    kind: str = attrs.field(validator=attrs.validators.in_(("claude", "command")))
+    kind: str = attrs.field(validator=_one_of("claude", "command"))
     model: str | None = None
-    credential: str = attrs.field(
-        default="auto", validator=attrs.validators.in_(("auto", "login", "key"))
-    )
+    credential: str = attrs.field(default="auto", validator=_one_of("auto", "login", "key"))
     max_cost: float | None = _limit()
     max_tokens: int | None = _limit()
     max_turns: int | None = _limit()

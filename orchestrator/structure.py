@@ -36,6 +36,8 @@ def first_problem(error: BaseException, path: str = "") -> tuple[str, str, str |
         return first_problem(child, path)
     if isinstance(error, KeyError):
         return path, f"missing key {error}", None
+    if len(error.args) > 1 and isinstance(error.args[1], attrs.Attribute):
+        path = f"{path}.{error.args[1].name}".strip(".")  # told by a validator
     text = str(error.args[0]) if error.args else str(error)
     return path, text.replace("Structuring class", "in"), None
 

@@ -51,7 +51,7 @@ def test_unknown_key_is_named_with_the_nearest(
     project.write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_config(project, environ={})
-    assert path in caught.value.message
+    assert caught.value.message.startswith(f"{path}:")
     assert caught.value.where == str(project)
     assert caught.value.fix is not None
     assert fix in caught.value.fix
@@ -61,15 +61,19 @@ def test_unknown_key_is_named_with_the_nearest(
     ("text", "path"),
     [
         ("[execution]\nmax_attempts = 'three'\n", "execution.max_attempts"),
-        ("[execution]\nmax_attempts = 0\n", "execution"),
+        ("[execution]\nmax_attempts = 0\n", "execution.max_attempts"),
         ("[execution]\nverify = 'pytest'\n", "execution.verify"),
         ("[execution]\nattempt_timeout = 'soon'\n", "execution.attempt_timeout"),
         ("[execution]\nwait = '-1h'\n", "execution.wait"),
-        ("[execution]\nmax_cost = inf\n", "execution"),
-        ("[execution]\nmax_tokens = 0\n", "execution"),
-        ("[agents.x]\nkind = 'claude'\ncredential = 'mine'\n", "agents.x"),
-        ("[workspace]\nwritable = ['elsewhere']\n", "workspace"),
-        ("[workspace]\nmode = 'elsewhere'\n", "workspace"),
+        ("[execution]\nmax_cost = inf\n", "execution.max_cost"),
+        ("[execution]\nmax_tokens = 0\n", "execution.max_tokens"),
+        ("[execution]\nverify = ['true', ' ']\n", "execution.verify.1.run"),
+        ("[execution]\nverify = [{run = 'x', cwd = '..'}]\n", "execution.verify.0.cwd"),
+        ("[workspace]\nsetup = ['']\n", "workspace.setup"),
+        ("[workspace]\ncopy = ['/x']\n", "workspace.copy"),
+        ("[agents.x]\nkind = 'claude'\ncredential = 'mine'\n", "agents.x.credential"),
+        ("[workspace]\nwritable = ['elsewhere']\n", "workspace.writable"),
+        ("[workspace]\nmode = 'elsewhere'\n", "workspace.mode"),
         ("[agents.x]\n", "agents.x"),
         ("execution = 3\n", "execution"),
         ("[execution\n", "not valid TOML"),
