@@ -20,7 +20,7 @@ from orchestrator.run.change import run_change
 from orchestrator.run.delivery.delivering import FinishOptions
 from orchestrator.run.engine.returning import give_back_left
 from orchestrator.run.finish import finish_item
-from orchestrator.run.loop.story_loop import Outcome
+from orchestrator.run.loop.results import Outcome
 from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.specs import find_source
 from orchestrator.run.target import Wanted

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from orchestrator.run.loop.story_loop import Outcome
+from orchestrator.run.loop.results import Outcome
 from orchestrator.text import one_line
 
 from .output import coloured, print_json

@@ -22,7 +22,8 @@ from orchestrator.run.engine.notify import Notifier
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import BuildInferred, RunStarted, Warned
 from orchestrator.run.hosting.host import surroundings
-from orchestrator.run.loop.story_loop import Outcome, StoryLoop
+from orchestrator.run.loop.results import Outcome
+from orchestrator.run.loop.story_loop import StoryLoop
 from orchestrator.run.plan import Plan, RunOptions
 from orchestrator.run.records.opening import OpenedRun
 from orchestrator.run.records.paths import attempt_logs

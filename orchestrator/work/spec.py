@@ -179,3 +179,8 @@ class Change:
     brief: str = ""
     until: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """How many stories are complete."""
+        return sum(story.is_complete for story in self.stories)
