@@ -65,14 +65,27 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
             return None
     except FileNotFoundError:
         return None
-    connection = _connect(path, "ro")
     try:
-        if _version(connection, path) == 0:
-            connection.close()
-            return None
+        return _made(_connect(path, "ro"), path)
+    except _UnreadableError:
+        # A reader writes, too: SQLite's index of the log. A full or read-only disk has no room for
+        # it, and without a log nothing is missed.
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        return _made(_connect(path, "ro&immutable=1"), path)
+
+
+def _made(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection | None:
+    """Return the connection to a store of ours, None when it has no tables yet."""
+    try:
+        version = _version(connection, path)
     except BaseException:
         connection.close()
         raise
+    if version == 0:
+        connection.close()
+        return None
     return connection
 
 
@@ -93,7 +106,7 @@ def _inspect(path: Path) -> None:
         try:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
-            raise _damaged(path, str(error)) from error
+            raise _unsound(path, error) from error
         if found != "ok":
             raise _damaged(path, found)
 
@@ -127,7 +140,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
-        raise _damaged(path, str(error)) from error
+        raise _unsound(path, error) from error
     if application != APPLICATION_ID and (application or version or tables):
         raise StoreError("this is the database of another program", where=str(path), fix=_MOVE_AWAY)
     if version > len(MIGRATIONS):
@@ -138,6 +151,21 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             fix=f"use the newer one; or {_MOVE_AWAY}",
         )
     return int(version)
+
+
+class _UnreadableError(StoreError):
+    """The file may be sound; it is the disk, or its permissions, that a reader fails at."""
+
+
+def _unsound(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    """Return the error of a file that was looked at: it is damaged, or cannot be read."""
+    if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(error))
+    return _UnreadableError(
+        f"the store cannot be read: {error}",
+        where=str(path),
+        fix="nothing is lost: mend it (disk space, permissions), then say it again",
+    )
 
 
 def _damaged(path: Path, found: str) -> StoreError:

@@ -384,7 +384,7 @@ def test_lost_store_is_put_together_from_git(repo: Repository) -> None:
     assert attempts == list(before)
     assert again == run
     assert len(messages) == 1
-    assert "1 runs and 2 attempts" in messages[0]
+    assert "1 run and 2 attempts" in messages[0]
     # Of the verified one the branch alone tells as much.
     store_path(repo.state_dir).unlink()
     git(repo.checkout, "update-ref", "-d", refs.attempt_ref(attempts[1].id))

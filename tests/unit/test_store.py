@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -13,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,36 @@ def test_reading_a_file_that_is_no_store_of_ours_says_so(tmp_path: Path, spoil: 
     spoil(store_path(tmp_path))  # type: ignore[operator]
     with pytest.raises(StoreError), open_reader(tmp_path):
         pass
+
+
+@contextmanager
+def full_disk() -> Generator[None, None, None]:
+    """No file can grow: what a full disk does to this process."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_full_disk_is_no_damage_and_keeps_nobody_from_reading(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.write(lambda tx: tx.add_fact("kept", {}))
+        # As a killed engine leaves it: with what only its write-ahead log holds.
+        shutil.copytree(tmp_path, tmp_path / "killed")
+        (tmp_path / "killed" / "store.db-shm").unlink()
+    with full_disk():
+        with open_reader(tmp_path) as reader:
+            assert reader is not None
+            assert [fact.name for fact in reader.facts()] == ["kept"]
+        with pytest.raises(StoreError) as caught, open_store(tmp_path):
+            pass
+        with pytest.raises(StoreError) as unread, open_reader(tmp_path / "killed"):
+            pass
+    for error in (caught.value, unread.value):
+        assert "damaged" not in error.message
+        assert "nothing is lost" in (error.fix or "")
 
 
 def test_emptied_file_is_a_new_store(tmp_path: Path) -> None:

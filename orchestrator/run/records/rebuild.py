@@ -25,8 +25,8 @@ def rebuild(repo: Repository, store: Store) -> Warned | None:
     if not runs:
         return None
     told = Warned(
-        message=f"the store was new: {len(runs)} runs and {len(attempts)} attempts were put back "
-        "from git"
+        message=f"the store was new: {_counted(len(runs), 'run')} and "
+        f"{_counted(len(attempts), 'attempt')} were put back from git"
     )
 
     def change(tx: Transaction) -> Warned:
@@ -37,3 +37,7 @@ def rebuild(repo: Repository, store: Store) -> Warned | None:
         return add_fact(tx, told, item="", run="")
 
     return store.write(change)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
