@@ -167,6 +167,24 @@ def test_what_was_applied_is_not_called_squashed(done: Scratch) -> None:
     assert done.orc("finish", CHANGE, "--squash").code == 0
 
 
+@pytest.mark.parametrize("how", ["merge", "squash", "apply"])
+def test_refused_delivery_is_nothing_to_take_back(done: Scratch, how: str) -> None:
+    (done.path / "two.txt").write_text("mine\n")
+    before = content(done)
+    assert done.orc("finish", CHANGE, f"--{how}").code == 4
+    (done.path / "two.txt").unlink()
+    lock = done.path / ".git" / "index.lock"
+    lock.touch()
+    assert done.orc("finish", CHANGE, f"--{how}").code == 2
+    lock.unlink()
+    assert done.orc("run", CHANGE).code == 0, "nothing was cut short"
+    (done.path / "two.txt").write_text("mine\n")
+    ran = done.orc("undo")
+    assert ran.code == 2
+    assert "no delivery" in ran.err
+    assert content(done) == before
+
+
 def test_squash_in_a_repository_without_reflogs(done: Scratch) -> None:
     done.git("config", "core.logAllRefUpdates", "false")
     for log in (done.path / ".git/logs").rglob("*"):

@@ -31,6 +31,7 @@ class IndexLock:
         try:
             os.link(self._proof, self._lock)
         except FileExistsError:
+            self._proof.unlink(missing_ok=True)  # it would say that a landing was cut short
             raise BusyError(
                 "another git is at work in the checkout",
                 where=str(self._lock),

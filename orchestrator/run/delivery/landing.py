@@ -6,7 +6,8 @@ anything, and the branch goes last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 
 import attrs
 
@@ -17,7 +18,7 @@ from orchestrator.adapters.git.landing import Landing
 from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.own_commit import made_commit
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.errors import ConflictError, UsageError
+from orchestrator.errors import ConflictError, OrchestratorError, UsageError
 from orchestrator.run.events import DeliveryBlocked, ItemDelivered
 from orchestrator.run.hosting.claim import claim_workspace
 from orchestrator.run.records import ledger
@@ -121,7 +122,8 @@ def deliver(repo: Repository, store: Store, ready: Ready, now: int) -> DeliveryR
     """
     record = begin(repo, ready, now)
     put = checkout.apply if ready.how == "apply" else checkout.land
-    landed = put(repo, ready.plan, carried(repo, ready.run), _noting(repo, record))
+    with _void_when_refused(repo, ready.run):
+        landed = put(repo, ready.plan, carried(repo, ready.run), _noting(repo, record))
     return arrive(repo, store, record, landed)
 
 
@@ -190,7 +192,7 @@ def begin_squash(repo: Repository, ready: Ready, now: int) -> tuple[DeliveryReco
     """
     record = begin(repo, ready, now)
     lock = IndexLock(repo)
-    with lock:
+    with _void_when_refused(repo, ready.run), lock:
         landing = Landing.begin(repo, ready.plan, carried(repo, ready.run))
         _noting(repo, record)(landing.start)
         lock.keep()
@@ -321,6 +323,20 @@ def carried(repo: Repository, run: RunRecord) -> dict[bytes, str | None]:
         change.path: change.new if change.new.strip("0") else None
         for change in objects.diff_changes(repo.git, run.base, run.start)
     }
+
+
+@contextlib.contextmanager
+def _void_when_refused(repo: Repository, run: RunRecord) -> Generator[None, None, None]:
+    """Call off what was begun when it changed nothing: `undo` takes back the one before."""
+    try:
+        yield
+    except OrchestratorError:
+        record = last_of(repo, run)
+        if record is None or record.state is not DeliveryState.INTENT:
+            raise
+        if not checkout.unfinished_landing(repo) and not landed_commit(repo, record):
+            record_delivery(repo, attrs.evolve(record, state=DeliveryState.VOID))
+        raise
 
 
 def _noting(repo: Repository, record: DeliveryRecord) -> Callable[[str], None]:
