@@ -55,6 +55,7 @@ def test_longer_wait_than_allowed_is_exit_3_and_goes_on_later(scratch: Scratch) 
     assert ran.code == 3, ran.err
     assert "limited 1/2 verified" in ran.out
     assert "orc run add-things, after" in ran.out
+    assert scratch.orc("status").out.startswith(f"{CHANGE}  limited 1/2  mine: limit until")
     assert scratch.log()[-1] == f"{CHANGE}: 1 First"
     # The same command knows without asking anybody; nothing is tried.
     again = scratch.orc("run", CHANGE, "--wait", "0", "--json")

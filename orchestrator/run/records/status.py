@@ -31,23 +31,33 @@ def status_document(git: Git, state_dir: Path, *, running: str | None) -> dict[s
 
 def _item(item: ItemState, reader: Reader | None) -> dict[str, Any]:
     done, stories = _progress(item, reader)
+    status, reason = _ending(item, reader)
     return {
         "id": item.id,
         "title": item.title,
         "kind": "change",
-        "status": item.status,
+        "status": status,
         "phase": item.phase,
         "story": item.story,
         "attempt": item.attempt,
         "branch": item.branch,
         "blocked": item.blocked,
-        "reason": item.reason,
+        "reason": reason,
         "run": item.run,
         "waits": _waits(item, reader) if item.status == "in progress" else None,
         "cost": round(item.cost, 6),
         "stories_done": done,
         "stories": stories,
     }
+
+
+def _ending(item: ItemState, reader: Reader | None) -> tuple[str, str]:
+    """Return the status, and why: an open run that nobody works on may have ended by itself."""
+    if item.status == "interrupted" and reader is not None:
+        last = reader.last_fact(item.id, "run_started", "baseline_failed", "run_ended")
+        if last is not None and last.name == "run_ended" and last.run == item.run:
+            return str(last.document["state"]), str(last.document["reason"])
+    return item.status, item.reason
 
 
 def _progress(item: ItemState, reader: Reader | None) -> tuple[int, int | None]:
