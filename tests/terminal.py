@@ -1,15 +1,23 @@
-"""A small terminal: what a person sees after some text was written to it."""
+"""Terminals: the screen that a person sees, and a command line with one of its own."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import select
+import signal
+import sys
+import termios
+import time
 
 from orchestrator.cli.live import cells
+from tests.scratch import Scratch
 
 _PART = re.compile(r"\x1b\[(\d*)([A-Za-z])|(.)", re.DOTALL)
 
 
-class Terminal:
+class Screen:
     """Rows of text and a cursor; knows what the product writes, and fails on anything else.
 
     Like most terminals it wraps long rows, also those that it had when it becomes narrower.
@@ -59,3 +67,41 @@ class Terminal:
         self._start = True
         if self.row == len(self.rows):
             self.rows.append("")
+
+
+class Terminal:
+    """The command line with a terminal of its own, in its foreground."""
+
+    def __init__(self, scratch: Scratch, *arguments: str, env: dict[str, str]) -> None:
+        self.screen = ""
+        self._master, slave = os.openpty()
+        self.child = os.fork()
+        if self.child == 0:
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            for descriptor in range(3):
+                os.dup2(slave, descriptor)
+            os.chdir(scratch.path)
+            os.execve(sys.executable, scratch.command(*arguments), {**os.environ, **env})
+        os.close(slave)
+
+    def press(self, keys: bytes) -> None:
+        """Send what a key would send."""
+        os.write(self._master, keys)
+
+    def wait(self, seconds: float = 60) -> int:
+        """Read the screen to the end; return the exit code."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if select.select([self._master], [], [], 0.1)[0]:
+                try:
+                    self.screen += os.read(self._master, 1 << 16).decode(errors="replace")
+                except OSError:  # nobody has it open any more
+                    break
+        os.close(self._master)
+        pid, status = os.waitpid(self.child, 0 if time.monotonic() < until else os.WNOHANG)
+        if pid == 0:
+            os.kill(self.child, signal.SIGKILL)
+            os.waitpid(self.child, 0)
+            raise AssertionError(f"it did not end:\n{self.screen}")
+        return os.waitstatus_to_exitcode(status)

@@ -10,8 +10,8 @@ import attrs
 from . import make, native, node, python
 from .declared import Declared
 from .files import ProjectFiles
+from .place import MANIFESTS
 
-_MARKERS = ("package.json", "pyproject.toml", "Cargo.toml", "go.mod")
 _DEPTH = 3
 
 
@@ -69,5 +69,5 @@ def _below(files: ProjectFiles, found: list[Declared]) -> list[str]:
     return [
         path
         for path in files.below(_DEPTH)
-        if os.sep in path and (name := os.path.basename(path)) in _MARKERS and name not in included
+        if os.sep in path and (name := os.path.basename(path)) in MANIFESTS and name not in included
     ]

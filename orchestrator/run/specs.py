@@ -11,8 +11,8 @@ from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.markdown.reader import MarkdownFormat
 from orchestrator.adapters.openspec.format import OpenSpecFormat
-from orchestrator.adapters.project import nearest_project
 from orchestrator.errors import NoSpecError, SpecError
+from orchestrator.project.place import nearest_project
 from orchestrator.run.records.ledger import read_run
 from orchestrator.work.adhoc import AdHoc, brief_slug
 from orchestrator.work.spec import SpecFormat, SpecSource

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
 import signal
 import subprocess
-import sys
-import termios
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,46 +12,9 @@ import pytest
 from tests.finished import BRANCH, make_finished, user_content
 from tests.gitrepo import fingerprint
 from tests.scratch import CHANGE, Scratch, alive_with, wait_for
+from tests.terminal import Terminal
 
 pytestmark = pytest.mark.processes
-
-
-class Terminal:
-    """The command line with a terminal of its own, in its foreground."""
-
-    def __init__(self, scratch: Scratch, *arguments: str, env: dict[str, str]) -> None:
-        self.screen = ""
-        self._master, slave = os.openpty()
-        self.child = os.fork()
-        if self.child == 0:
-            os.setsid()
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-            for descriptor in range(3):
-                os.dup2(slave, descriptor)
-            os.chdir(scratch.path)
-            os.execve(sys.executable, scratch.command(*arguments), {**os.environ, **env})
-        os.close(slave)
-
-    def press(self, keys: bytes) -> None:
-        """Send what a key would send."""
-        os.write(self._master, keys)
-
-    def wait(self, seconds: float = 60) -> int:
-        """Read the screen to the end; return the exit code."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if select.select([self._master], [], [], 0.1)[0]:
-                try:
-                    self.screen += os.read(self._master, 1 << 16).decode(errors="replace")
-                except OSError:  # nobody has it open any more
-                    break
-        os.close(self._master)
-        pid, status = os.waitpid(self.child, 0 if time.monotonic() < until else os.WNOHANG)
-        if pid == 0:
-            os.kill(self.child, signal.SIGKILL)
-            os.waitpid(self.child, 0)
-            raise AssertionError(f"it did not end:\n{self.screen}")
-        return os.waitstatus_to_exitcode(status)
 
 
 @pytest.fixture

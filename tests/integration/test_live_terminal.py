@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.scratch import CHANGE, Scratch, make_scratch
-from tests.terminal import Terminal
+from tests.terminal import Screen
 
 pytestmark = pytest.mark.processes
 
@@ -32,7 +32,7 @@ class Session:
     """The real command line on a pseudo terminal."""
 
     def __init__(self, scratch: Scratch, *arguments: str, columns: int, **env: str) -> None:
-        self.terminal = Terminal(columns)
+        self.screen = Screen(columns)
         self.raw = ""
         self._main, side = pty.openpty()
         self.resize(columns)
@@ -50,13 +50,13 @@ class Session:
         """Make the terminal as wide as that."""
         size = struct.pack("HHHH", 24, columns, 0, 0)
         fcntl.ioctl(self._main, termios.TIOCSWINSZ, size)
-        self.terminal.resize(columns)
+        self.screen.resize(columns)
 
     def wait_for(self, text: str, seconds: float = 30.0) -> None:
         """Read what is printed until the last row holds the text."""
         until = time.monotonic() + seconds
-        while text not in self.terminal.rows[-1]:
-            assert time.monotonic() < until, self.terminal.rows
+        while text not in self.screen.rows[-1]:
+            assert time.monotonic() < until, self.screen.rows
             self._read(0.1)
 
     def end(self) -> int:
@@ -74,7 +74,7 @@ class Session:
         except OSError:
             return False
         self.raw += text
-        self.terminal.write(text)
+        self.screen.write(text)
         return True
 
 
@@ -104,7 +104,7 @@ def test_live_line_tells_what_goes_on_through_a_resize_and_is_gone_at_the_end(
     session.wait_for("2/2 Second  try 1")
     go("2")
     assert session.end() == 0
-    rows = session.terminal.rows
+    rows = session.screen.rows
     assert [row for row in rows if row.startswith("1/2")][-1].startswith("1/2 First  try 1  ")
     assert sum(row.startswith("1/2") for row in rows) == 1
     assert not any("thinking" in row for row in rows)
@@ -120,7 +120,7 @@ def test_ctrl_c_takes_the_live_line_away(scratch: Scratch, colour: str) -> None:
     session.process.send_signal(signal.SIGINT)
     session.process.send_signal(signal.SIGTERM)
     assert session.end() == 130
-    rows = session.terminal.rows
+    rows = session.screen.rows
     assert rows[-1] == ""
     assert not any("thinking" in row for row in rows)
     assert any("stopped 0/2" in row for row in rows)

@@ -27,7 +27,7 @@ from orchestrator.run.events import (
 from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
 from orchestrator.work.worker import Usage
-from tests.terminal import Terminal
+from tests.terminal import Screen
 
 
 def started(item: str) -> RunStarted:
@@ -91,9 +91,9 @@ narrow = st.text("abc ", max_size=30)
 def test_screen_holds_the_lines_that_stay_and_one_line_below(
     frames: list[tuple[list[str], str, int]], columns: int
 ) -> None:
-    terminal = Terminal(columns)
+    terminal = Screen(columns)
     bottom = BottomLine(lambda: terminal.columns, lambda text: f"\x1b[2m{text}\x1b[0m")
-    reference = Terminal(columns)
+    reference = Screen(columns)
     for above, line, width in [*frames, ([], "", columns)]:
         terminal.resize(width)
         reference.resize(width)
@@ -157,12 +157,12 @@ def test_status_tells_story_try_time_cost_and_what_happens() -> None:
     assert status.text(93.0) == ""
 
 
-class Screen(io.StringIO):
+class Written(io.StringIO):
     """A terminal that remembers how often something was written to it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.terminal = Terminal(60)
+        self.terminal = Screen(60)
         self.writes = 0
 
     def isatty(self) -> bool:
@@ -175,7 +175,7 @@ class Screen(io.StringIO):
 
 
 async def test_line_is_redrawn_at_most_ten_times_a_second_and_taken_away_at_the_end() -> None:
-    screen = Screen()
+    screen = Written()
     lines = PlainLines(Quiet(screen), acts=False, starts=False)
     live = LiveLines(lines, BottomLine(lambda: 60, str))
     async with trio.open_nursery() as nursery:
@@ -202,6 +202,6 @@ def test_live_only_where_a_line_can_be_drawn_again(
         monkeypatch.delenv("TERM", raising=False)
     else:
         monkeypatch.setenv("TERM", term)
-    assert can_be_live(Screen()) is wanted
+    assert can_be_live(Written()) is wanted
     assert not can_be_live(io.StringIO())
     assert not can_be_live(None)

@@ -17,9 +17,6 @@ from .repository import Repository
 from .snapshot import populate
 from .worktree import Worktree
 
-CEILING_VARIABLE = "GIT_CEILING_DIRECTORIES"
-"""Set to the workspace's parent for every worker: without its .git it must find no other."""
-
 KINDS: Mapping[str, Kind] = {kind.mode: kind for kind in (Clone(), Worktree(), InPlace())}
 _PRIVATE = ".private"
 

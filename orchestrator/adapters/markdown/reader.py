@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from orchestrator.adapters.project import nearest_project, upwards
 from orchestrator.adapters.spec_file import read_text, unreadable
 from orchestrator.errors import SpecError
+from orchestrator.project.place import nearest_project, upwards
 from orchestrator.work.spec import Change, ChangeSummary
 
 from .tasks import parse_task_list

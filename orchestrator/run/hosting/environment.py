@@ -48,6 +48,7 @@ def child_environment(
     return kept | {
         "PWD": str(workspace),
         "TMPDIR": str(temporary),
+        # A workspace that lost its .git must not find another one above.
         "GIT_CEILING_DIRECTORIES": str(workspace.parent),
         "GIT_TERMINAL_PROMPT": "0",
         "ORCHESTRATOR_WORKSPACE": str(workspace),

@@ -1,14 +1,14 @@
-"""The directory of the project that a file of a checkout belongs to. Blocking."""
+"""Where a project lies: the files that mark its directory, the nearest one to a file. Blocking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-_MARKS = (
-    "orchestrator.toml", "pyproject.toml", "setup.py", "package.json", "Cargo.toml", "go.mod",
-    "Makefile",
-)  # fmt: skip
+MANIFESTS = ("package.json", "pyproject.toml", "Cargo.toml", "go.mod")
+"""Files that only the root of a project has, wherever it lies."""
+
+_MARKS = ("orchestrator.toml", *MANIFESTS, "setup.py", "Makefile")
 
 
 def nearest_project(top: Path, start: Path) -> Path:
