@@ -38,7 +38,8 @@ def logs(arguments: argparse.Namespace) -> int:
         raise UsageError("no attempt has been made here yet", fix="orc run CHANGE")
     mine = [attempt for attempt in known.values() if wanted in (None, attempt.item)]
     if mine:
-        name = max(mine, key=lambda attempt: (attempt.at, attempt.number)).id
+        # The last of those that began in the same second.
+        name = max(reversed(mine), key=lambda attempt: attempt.at).id
     else:
         name = _named(wanted, known.keys())
     _print_whole(state, name)

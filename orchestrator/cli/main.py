@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -15,6 +16,14 @@ from .output import print_error
 from .parser import build_parser
 
 E = TypeVar("E", bound=BaseException)
+_WAYS_ON = {
+    errno.ENOSPC: "make room on that disk, then say it again; nothing is lost",
+    errno.EDQUOT: "make room within your quota, then say it again; nothing is lost",
+    errno.EROFS: "make it writable, then say it again; status, logs, report and why only read",
+    errno.EACCES: "see whose it is and what you may do there: ls -ld",
+    errno.EPERM: "see whose it is and what you may do there: ls -ld",
+}
+"""What to do about an error of the system that nobody foresaw."""
 _MODULES = {
     "init": "init",
     "doctor": "doctor",
@@ -85,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _from_system(error: OSError) -> OrchestratorError:
     return OrchestratorError(
-        str(error.strerror or error), where=str(error.filename) if error.filename else None
+        str(error.strerror or error),
+        where=str(error.filename) if error.filename else None,
+        fix=_WAYS_ON.get(error.errno or 0),
     )
 
 

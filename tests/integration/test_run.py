@@ -349,10 +349,12 @@ def test_finish_that_conflicts_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_diff_logs_show_and_list(scratch: Scratch) -> None:
+    scratch.worker("print('this is story', story)\n" + GOOD)
     assert scratch.orc("run", CHANGE).code == 0
     assert "+good" in scratch.orc("diff", CHANGE).out
     assert "two.txt" in scratch.orc("diff", CHANGE, "--stat").out
-    assert "COMPLETE" in scratch.orc("logs").out
+    assert "this is story 2\n" in scratch.orc("logs").out
+    assert "this is story 2\n" in scratch.orc("logs", CHANGE).out
     shown = json.loads(scratch.orc("show", CHANGE, "--json").out)
     assert [story["id"] for story in shown["stories"]] == ["1", "2"]
     assert "Write one.txt" in scratch.orc("show", CHANGE, "--prompt", "1").out

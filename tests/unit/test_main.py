@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import signal
 from collections.abc import Iterator
 
@@ -40,3 +42,17 @@ def test_mistake_is_told_without_a_traceback(
     monkeypatch.setenv("ORC_TRACEBACK", "1")
     with pytest.raises((ValueError, ExceptionGroup)):
         main(["list"])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_error_of_the_system_says_where_and_what_to_do(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: argparse.Namespace) -> int:
+        raise OSError(number, os.strerror(number), "the-file")
+
+    monkeypatch.setattr(spec, "list", refused)
+    assert main(["list", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["message"], told["where"]) == (os.strerror(number), "the-file")
+    assert told["fix"]
