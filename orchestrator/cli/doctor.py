@@ -17,7 +17,7 @@ from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConfigError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
 from orchestrator.run.build import choose_build
-from orchestrator.run.delivery.landing import require_whole
+from orchestrator.run.delivery.settling import require_whole
 from orchestrator.run.hosting.agent import choose_agent
 from orchestrator.run.hosting.environment import interpreters_into
 from orchestrator.run.lock import running_item

@@ -17,8 +17,8 @@ from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import UsageError
 from orchestrator.redact import redactor
 from orchestrator.run.build import Build, choose_build, require_honest
-from orchestrator.run.delivery.landing import require_whole
 from orchestrator.run.delivery.planning import require_signing
+from orchestrator.run.delivery.settling import require_whole
 from orchestrator.run.hosting.agent import ChosenAgent, choose_agent
 from orchestrator.run.target import Target, Wanted, find_target
 from orchestrator.settings import Config

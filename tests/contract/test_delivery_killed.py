@@ -13,7 +13,7 @@ from orchestrator.adapters import process
 from orchestrator.adapters.git.delivery import unfinished_landing
 from orchestrator.adapters.git.own_commit import CommitRequest, commit_as_operator
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run.delivery import landing, planning, undo
+from orchestrator.run.delivery import discarding, landing, planning, settling, undo
 from orchestrator.run.delivery.pins import read_deliveries
 from orchestrator.run.engine.engine import recover
 from orchestrator.store.store import Store, open_store
@@ -52,10 +52,10 @@ def deliver(path: Path, how: str) -> None:
 
 
 def _deliver(repo: Repository, store: Store, how: str) -> None:
-    if landing.settle(repo, store, CHANGE) is not None:
+    if settling.settle(repo, store, CHANGE) is not None:
         return
     if how == "discard":
-        landing.discard(repo, store, CHANGE, NOW)
+        discarding.discard(repo, store, CHANGE, NOW)
         return
     ready = planning.plan_delivery(repo, CHANGE, how, terminal=False)
     if how != "squash":
@@ -238,11 +238,11 @@ def test_run_after_a_killed_delivery_does_not_take_it_for_open(
         with open_store(repo.state_dir) as store:
             if unfinished_landing(repo):
                 return  # a run is refused then, and names the command that completes it
-            landed = landing.settle_for_run(repo, store, CHANGE)
+            landed = settling.settle_for_run(repo, store, CHANGE)
             records = read_deliveries(repo, CHANGE)
             assert (landed is not None) == any(r.state is DeliveryState.DONE for r in records)
             if how == "discard" and landed is None:
-                assert landing.settle(repo, store, CHANGE) is None
+                assert settling.settle(repo, store, CHANGE) is None
                 assert made.git("branch", "--list", BRANCH).strip() == BRANCH
             elif landed is not None:
                 assert made.git("branch", "--list", BRANCH) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.adapters.git import workspace
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.run.delivery import landing, planning
+from orchestrator.run.delivery import discarding, landing, planning
 from orchestrator.run.delivery.retention import Collected, collect
 from orchestrator.store.store import open_store
 from tests.finished import BRANCH, make_finished
@@ -41,7 +41,7 @@ def deliver(made: Scratch, how: str) -> None:
     repo = Repository.open(made.path)
     with open_store(repo.state_dir) as store:
         if how == "discard":
-            landing.discard(repo, store, CHANGE, int(time.time()))
+            discarding.discard(repo, store, CHANGE, int(time.time()))
         else:
             ready = planning.plan_delivery(repo, CHANGE, how, terminal=False)
             landing.deliver(repo, store, ready, int(time.time()))

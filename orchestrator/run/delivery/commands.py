@@ -16,10 +16,10 @@ from .retention import Collected
 
 @attrs.frozen(kw_only=True)
 class SettleDelivery(Command[DeliveryRecord | None]):
-    """Complete a delivery that a crash cut short; see `landing.settle`.
+    """Complete a delivery that a crash cut short; see `settling.settle`.
 
     Attributes:
-      running: a run is about to go on instead; see `landing.settle_for_run`.
+      running: a run is about to go on instead; see `settling.settle_for_run`.
     """
 
     item: str
@@ -80,7 +80,7 @@ class Squash(Command[DeliveryRecord]):
 
 @attrs.frozen(kw_only=True)
 class Discard(Command[DeliveryRecord]):
-    """Give an item up; see `landing.discard`."""
+    """Give an item up; see `discarding.discard`."""
 
     item: str
 

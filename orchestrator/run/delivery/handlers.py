@@ -13,7 +13,7 @@ from orchestrator.run.threads import GitThreads
 from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord
 
-from . import archive, landing, planning, retention, squash, undo
+from . import archive, discarding, landing, planning, retention, settling, squash, undo
 from .commands import (
     AddArchived,
     BlockItem,
@@ -49,7 +49,7 @@ def _repository_lane(_: Undo | CollectGarbage) -> str:
 @plugin.handles(SettleDelivery, name="settle-delivery", deadline=_DEADLINE, lane=_item_lane)
 async def settle_delivery(command: SettleDelivery, context: Context) -> DeliveryRecord | None:
     """Handle `SettleDelivery`."""
-    settle = landing.settle_for_run if command.running else landing.settle
+    settle = settling.settle_for_run if command.running else settling.settle
     return await context.service(GitThreads).run(
         settle, context.service(Repository), context.service(Store), command.item
     )
@@ -107,7 +107,11 @@ async def squash_item(command: Squash, context: Context) -> DeliveryRecord:
 async def discard(command: Discard, context: Context) -> DeliveryRecord:
     """Handle `Discard`."""
     return await context.service(GitThreads).run(
-        landing.discard, context.service(Repository), context.service(Store), command.item, _now()
+        discarding.discard,
+        context.service(Repository),
+        context.service(Store),
+        command.item,
+        _now(),
     )
 
 

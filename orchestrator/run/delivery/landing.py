@@ -22,9 +22,8 @@ from orchestrator.errors import ConflictError, OrchestratorError, UsageError
 from orchestrator.run.events import DeliveryBlocked, ItemDelivered
 from orchestrator.run.hosting.claim import claim_workspace
 from orchestrator.run.records import ledger
-from orchestrator.run.records.settle import settle_attempt
 from orchestrator.store.store import Store
-from orchestrator.work.records import AttemptState, DeliveryRecord, DeliveryState, RunRecord
+from orchestrator.work.records import DeliveryRecord, DeliveryState, RunRecord
 from orchestrator.work.states import RunState
 
 from .items import require_run, short
@@ -82,26 +81,6 @@ def require_no_landing(repo: Repository, record: DeliveryRecord) -> None:
         )
 
 
-def require_whole(repo: Repository) -> None:
-    """Refuse to begin anything in a checkout that a delivery, or its undoing, left half changed.
-
-    Raises:
-      UsageError: when one did; names what completes it.
-    """
-    if not checkout.unfinished_landing(repo):
-        return
-    records = read_deliveries(repo)
-    for record in reversed(records):
-        if record.state is DeliveryState.INTENT:
-            require_no_landing(repo, record)
-    done = [record.item for record in records if record.state is DeliveryState.DONE]
-    raise UsageError(
-        "a delivery, or its undoing, was interrupted while it changed this checkout",
-        where=str(repo.checkout),
-        fix=f"orc undo {done[-1] if done else ''}".rstrip() + " takes it back",
-    )
-
-
 def last_of(repo: Repository, run: RunRecord) -> DeliveryRecord | None:
     """Return the last delivery of a run."""
     mine = [record for record in read_deliveries(repo, run.item) if record.run == run.id]
@@ -125,44 +104,6 @@ def deliver(repo: Repository, store: Store, ready: Ready, now: int) -> DeliveryR
     with _void_when_refused(repo, ready.run):
         landed = put(repo, ready.plan, carried(repo, ready.run), _noting(repo, record))
     return arrive(repo, store, record, landed)
-
-
-def settle(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
-    """Complete what a crash cut short after it could not be taken back any more.
-
-    Returns:
-      The record of the item's delivery when it has arrived, now or long ago; None when there is
-      none, or it has to be given again.
-    """
-    run, tip = ledger.read_run(repo, item), ledger.branch_tip(repo, item)
-    record = last_of(repo, run) if run is not None else None
-    if run is None or record is None or record.state is DeliveryState.VOID:
-        return None
-    if record.state is DeliveryState.DONE:
-        landed = checkout.Landed(record.commit, record.start)
-        return arrive(repo, store, record, landed) if tip in (None, record.tip) else None
-    if record.how == "discard":
-        return discard(repo, store, item, record.at)
-    commit = landed_commit(repo, record)
-    if commit is None:
-        return None
-    landed = checkout.Landed(commit, record.start)
-    if checkout.unfinished_landing(repo):
-        at = ledger.tips(repo, record.target)[record.target] if record.target else None
-        plan = attrs.evolve(plan_of(record), new=at or commit)
-        began = checkout.land(repo, plan, carried(repo, run)).start
-        landed = checkout.Landed(commit, record.start or began)
-    return arrive(repo, store, record, landed)
-
-
-def settle_for_run(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
-    """Settle before a run goes on: as `settle`, but what was only to be discarded stays."""
-    run = ledger.read_run(repo, item)
-    record = last_of(repo, run) if run is not None else None
-    if record is None or (record.how, record.state) != ("discard", DeliveryState.INTENT):
-        return settle(repo, store, item)
-    record_delivery(repo, attrs.evolve(record, state=DeliveryState.VOID))
-    return None
 
 
 def landed_commit(repo: Repository, record: DeliveryRecord) -> str | None:
@@ -264,45 +205,6 @@ def clear_away(repo: Repository, record: DeliveryRecord) -> None:
     unmoved = ledger.tips(repo, branch)[branch] == record.tip
     if unmoved and checkout.checked_out_at(repo, branch) is None:
         refs.delete_ref(repo.git, branch, record.tip)
-
-
-def discard(repo: Repository, store: Store, item: str, now: int) -> DeliveryRecord:
-    """Give an item up: everything it made is pinned, then its workspace and its branch go.
-
-    Raises:
-      BusyError: when processes of a killed run do not leave the workspace.
-    """
-    run, tip = require_run(repo, item)
-    holder = checkout.checked_out_at(repo, refs.branch_ref(item))
-    if holder is not None:
-        raise ConflictError(
-            f"branch orchestrator/{item} is checked out",
-            where=str(holder),
-            fix="check out another branch there, then discard it",
-        )
-    last = last_of(repo, run)
-    if last is not None and last.state is DeliveryState.INTENT and last.how != "discard":
-        require_no_landing(repo, last)
-    record = DeliveryRecord(
-        id=f"{item}.{run.id}",
-        item=item,
-        run=run.id,
-        how="discard",
-        tip=tip,
-        target="",
-        old=run.base,
-        new=run.base,
-        was=run.state,
-        why=run.reason,
-        at=now,
-    )
-    record_delivery(repo, record)
-    with claim_workspace(workspace.place_of(repo, item)):
-        place = workspace.open_existing(repo, item)
-        for attempt in ledger.read_attempts(repo, item) if place is not None else ():
-            if place is not None and attempt.state is AttemptState.STARTED:
-                settle_attempt(repo, store, attempt, place, tip, now)
-    return arrive(repo, store, record, checkout.Landed(run.base, ""))
 
 
 def block(repo: Repository, store: Store, item: str, reason: str) -> None:

@@ -90,7 +90,8 @@ def _require_done(run: RunRecord) -> None:
     held = run.state is RunState.BLOCKED and not run.story
     if run.state not in (RunState.DONE, RunState.DELIVERED) and not held:
         raise UsageError(
-            f"{run.item} is {run.state.value}, not done",
+            f"{run.item} is {'interrupted' if run.state is RunState.OPEN else run.state.value}, "
+            "not done",
             fix=f"continue it first: orc run {run.item}; or give it up: "
             f"orc finish {run.item} --discard",
         )

@@ -23,8 +23,9 @@ from orchestrator.work.records import DeliveryRecord, RunRecord
 from orchestrator.work.states import DeliveryState
 
 from .items import short
-from .landing import carried, landed_commit, plan_of, settle
+from .landing import carried, landed_commit, plan_of
 from .pins import keep_tree, read_deliveries, record_delivery
+from .settling import settle
 
 
 def undo(repo: Repository, store: Store, item: str | None) -> DeliveryRecord:
