@@ -93,7 +93,10 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
 def _baseline(start: Path, arguments: argparse.Namespace) -> Finding:
     """Say whether set-up and verification pass on what a run would start from."""
     config_file = Path(arguments.config) if arguments.config else None
-    fix = "mend it, or choose other commands with [workspace] setup and [execution] verify"
+    fix = (
+        "orc verify shows what it prints; mend it, or choose other commands with "
+        "[workspace] setup and [execution] verify"
+    )
     try:
         subject = find_subject(start, config_file)
         where = f"on {subject.name}@{subject.commit[:7]}"

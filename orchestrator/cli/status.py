@@ -24,9 +24,11 @@ def status(arguments: argparse.Namespace) -> int:
     document = _asked(state) or _recorded(state)
     items = document["items"]
     if arguments.item is not None:
+        known = ", ".join(item["id"] for item in items)
         items = document["items"] = [item for item in items if item["id"] == arguments.item]
         if not items:
-            raise UsageError(f"no item {arguments.item}", fix="orc status lists all")
+            fix = f"known: {known}" if known else "run something first"
+            raise UsageError(f"no item {arguments.item}", fix=fix)
     if arguments.json:
         print_json(document)
         return 0

@@ -353,6 +353,8 @@ def test_diff_logs_show_and_list(scratch: Scratch) -> None:
     assert scratch.orc("run", CHANGE).code == 0
     assert "+good" in scratch.orc("diff", CHANGE).out
     assert "two.txt" in scratch.orc("diff", CHANGE, "--stat").out
+    unknown = scratch.orc("status", "nope")
+    assert (unknown.code, f"known: {CHANGE}" in unknown.err) == (2, True)
     assert "this is story 2\n" in scratch.orc("logs").out
     assert "this is story 2\n" in scratch.orc("logs", CHANGE).out
     shown = json.loads(scratch.orc("show", CHANGE, "--json").out)
