@@ -16,6 +16,8 @@ from orchestrator.errors import AdapterTimedOutError
 from .process import Spawned, raise_if_cancelled, spawn_attached
 
 _TICK = 0.05
+_LINGER = 5.0
+"""Seconds that what a stopped process started has to tidy up; a hook may have files to put back."""
 
 
 def run_attached(
@@ -29,8 +31,8 @@ def run_attached(
     """Run a process with our standard streams to its end, and return its return code.
 
     Keys such as Ctrl-C and Ctrl-Z reach it and what it starts, and not us; when it is suspended we
-    are too. Trio's cancellation of the thread is noticed within 50 ms: its group gets SIGTERM,
-    then SIGKILL.
+    are too. When such a key ended it, what it started has 5 s to end too. Trio's cancellation of
+    the thread is noticed within 50 ms: its group gets SIGTERM, then SIGKILL.
 
     Args:
       deadline: seconds it may take.
@@ -54,6 +56,8 @@ def run_attached(
                     _suspend(terminal)
                     _to_foreground(terminal, process)
                 _wait(process, _TICK)
+            if _was_killed(process):
+                _end_rest(process, stop_grace)
         except BaseException:
             _end(process, stop_grace)
             raise
@@ -114,6 +118,40 @@ def _end(process: Spawned, grace: float) -> None:
             os.killpg(process.pid, signum)
             os.killpg(process.pid, signal.SIGCONT)
         _wait(process, patience)
+
+
+def _was_killed(process: Spawned) -> bool:
+    """Whether a signal ended it; it stays to be reaped."""
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended is not None and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+
+
+def _end_rest(process: Spawned, grace: float) -> None:
+    """Wait for what it left in its group, which may have missed the signal; then end that."""
+    for signum, patience in ((None, _LINGER), (signal.SIGTERM, grace), (signal.SIGKILL, grace)):
+        if signum is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signum)
+        until = time.monotonic() + patience
+        while (left := _group_lives(process.pid)) and time.monotonic() < until:
+            raise_if_cancelled()
+            time.sleep(_TICK)
+        if not left:
+            return
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group is alive."""
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if not name.isdecimal():
+                continue
+            # The command name may hold spaces and brackets; the fields begin after the last one.
+            text = Path(f"/proc/{name}/stat").read_text(errors="replace")
+            state, _, its_group = text.rpartition(")")[2].split()[:3]
+            if state not in "ZX" and int(its_group) == group:
+                return True
+    return False
 
 
 def _wait(process: Spawned, seconds: float) -> None:

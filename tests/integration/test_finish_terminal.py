@@ -58,7 +58,7 @@ def test_editor_opens_with_stories_and_template_and_the_commit_is_signed(done: S
     assert "(signed)" in terminal.screen
 
 
-@pytest.mark.parametrize("what", ["empty message", "Ctrl-C at a hook"])
+@pytest.mark.parametrize("what", ["empty message", "Ctrl-C at a hook", "at a deaf hook"])
 def test_squash_that_the_person_gives_up_leaves_everything_as_before(
     done: Scratch, what: str
 ) -> None:
@@ -68,7 +68,8 @@ def test_squash_that_the_person_gives_up_leaves_everything_as_before(
     if what != "empty message":
         hook = done.path / ".git/hooks/pre-commit"
         hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 300\n")
+        deaf = "trap '' INT\n" if what == "at a deaf hook" else ""
+        hook.write_text(f"#!/bin/sh\n{deaf}touch {mark}\nsleep 300\n")
         hook.chmod(0o755)
     terminal = Terminal(done, "finish", CHANGE, "--squash", env=env)
     if what != "empty message":
