@@ -71,7 +71,7 @@ def test_change_runs_to_done_with_the_real_claude_code(tmp_path: Path) -> None:
     assert scratch.log()[-2:] == [f"{CHANGE}: 1 First", f"{CHANGE}: 2 Second"]
     assert scratch.git("show", f"orchestrator/{CHANGE}:story-2.txt") == "good\n"
     assert ran.events[-1]["cost"] > 0
-    assert "ANTHROPIC_API_KEY" in ran.events[0]["agent"]
+    assert "API key" in ran.events[0]["agent"]
     assert fingerprint(scratch.path) == before
 
 
