@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,7 @@ def kept(scratch: Scratch) -> list[str]:
     return scratch.git("for-each-ref", "--format=%(refname)", "refs/orchestrator/kept").split()
 
 
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen to sign with")
 def test_squash_is_one_commit_of_the_users_own_git(done: Scratch) -> None:
     key = done.home / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)

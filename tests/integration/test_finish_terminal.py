@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 from collections.abc import Generator
@@ -35,6 +36,7 @@ def editor(scratch: Scratch, body: str) -> dict[str, str]:
     return {"GIT_EDITOR": str(path)}
 
 
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen to sign with")
 def test_editor_opens_with_stories_and_template_and_the_commit_is_signed(done: Scratch) -> None:
     key = done.home / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
