@@ -114,6 +114,7 @@ def test_branch_in_the_way_is_named_and_kept(scratch: Scratch) -> None:
     assert scratch.git("rev-parse", f"orchestrator/{CHANGE}") == tip
 
 
+@pytest.mark.slow
 def test_command_that_answers_and_never_exits_is_ended(scratch: Scratch) -> None:
     scratch.worker(
         "write(); tick()\n"

@@ -238,6 +238,7 @@ def test_what_verify_leaves_is_told_and_not_committed(scratch: Scratch) -> None:
     assert scratch.git("show", f"orchestrator/{CHANGE}:README.md") == "# Project\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["baseline", "verify"])
 def test_one_request_ends_checks_after_its_grace(scratch: Scratch, when: str) -> None:
     mark = Path(os.environ["HOME"]) / ".cache" / "checking"

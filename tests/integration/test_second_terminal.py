@@ -171,6 +171,7 @@ def test_urgent_stop_ends_it_and_nothing_is_lost(
     assert scratch.orc("run", CHANGE).code == 0
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_stuck_is_told_and_can_be_killed(
     scratch: Scratch, terminals: Terminals
 ) -> None:
