@@ -1,0 +1,1 @@
+"""The backlog's domain: items on their way through pipelines. Pure values and decisions."""
