@@ -96,6 +96,28 @@ class GuidanceRow(NamedTuple):
     attempt: str | None
 
 
+class ItemRow(NamedTuple):
+    """An item of the backlog; ``document`` as JSON, see `orchestrator.work.backlog.document`."""
+
+    id: str
+    status: str
+    document: str
+
+
+class HistoryRow(NamedTuple):
+    """One line of an item's history; ``at`` in Unix nanoseconds.
+
+    Attributes:
+      document: the rest of the entry, see `orchestrator.work.backlog.change.Entry`.
+    """
+
+    seq: int
+    at: int
+    item: str
+    what: str
+    document: dict[str, Any]
+
+
 class Reader:
     """Reads committed rows through one connection. Blocking, short; for any thread.
 
@@ -204,6 +226,38 @@ class Reader:
             item,
         )
         return tuple(GuidanceRow(*row) for row in rows)
+
+    def items(self) -> tuple[ItemRow, ...]:
+        """Return every item of the backlog, in the order they were added."""
+        rows = self._rows("SELECT id, status, document FROM items ORDER BY number")
+        return tuple(map(ItemRow._make, rows))
+
+    def item(self, id: str) -> ItemRow | None:
+        """Return one item of the backlog."""
+        rows = self._rows("SELECT id, status, document FROM items WHERE id = ?", id)
+        return ItemRow(*rows[0]) if rows else None
+
+    def history(
+        self, item: str | None = None, *, since: int = 0, limit: int = -1
+    ) -> tuple[HistoryRow, ...]:
+        """Return what happened to one item or to all after number ``since``, oldest first.
+
+        Args:
+          limit: how many rows at most; -1: all.
+        """
+        rows = self._rows(
+            "SELECT seq, at, item, what, document FROM history "
+            "WHERE (?1 IS NULL OR item = ?1) AND seq > ?2 ORDER BY seq LIMIT ?3",
+            item,
+            since,
+            limit,
+        )
+        return tuple(HistoryRow(*row)._replace(document=json.loads(row[4])) for row in rows)
+
+    def meta(self, key: str) -> str | None:
+        """Return a single value that is kept under a name."""
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", key)
+        return str(rows[0][0]) if rows else None
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:

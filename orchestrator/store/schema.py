@@ -66,5 +66,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX guidance_by_item ON guidance (item)",
     ),
+    (
+        """CREATE TABLE items (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            status TEXT NOT NULL,
+            document TEXT NOT NULL
+        )""",
+        """CREATE TABLE history (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            item TEXT NOT NULL,
+            what TEXT NOT NULL,
+            document TEXT NOT NULL
+        )""",
+        "CREATE INDEX history_by_item ON history (item)",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        "INSERT INTO meta (key, value) VALUES ('epoch', '0')",
+    ),
 )
 """Each one is a list of statements that make one transaction; the file says how many it has had."""

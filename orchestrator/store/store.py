@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from orchestrator.errors import StoreError
+
 from .database import open_for_reading, open_for_writing, store_path
 from .reading import Reader
 from .transaction import Transaction
-from .writer import Writer
+from .writer import DEADLINE as DEADLINE
+from .writer import Job, Writer
 
 T = TypeVar("T")
 
 
 class Store(Reader):
-    """One repository's decisions: runs, attempts, facts, timers, checks, operations, guidance.
+    """One repository's decisions: items, runs, attempts, facts, operations and what goes with them.
 
     Made by `open_store` only. Reads see what is committed.
     """
@@ -37,6 +40,18 @@ class Store(Reader):
           Exception: whatever ``change`` raised.
         """
         return self._writer.write(change)
+
+    def submit(self, change: Callable[[Transaction], T], tell: Callable[[], None]) -> Job[T]:
+        """Queue a change and return at once; see `Writer.submit`.
+
+        Raises:
+          StoreError: when the store is closed.
+        """
+        return self._writer.submit(change, tell)
+
+    def unanswered(self) -> StoreError:
+        """Return the error about a submitted change that was not decided within `DEADLINE`."""
+        return self._writer.unanswered()
 
 
 @contextmanager

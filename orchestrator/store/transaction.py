@@ -15,6 +15,8 @@ FACTS_KEPT = 100_000
 
 _CHECKS_KEPT = 1_000
 _OPERATIONS_KEPT = 10_000
+HISTORY_KEPT = 1_000_000
+"""The newest entries of all items' history together."""
 
 
 class Transaction(Reader):
@@ -112,6 +114,29 @@ class Transaction(Reader):
     def void_operation(self, id: str) -> bool:
         """Record that an operation did not and will not take place; True for the first to say."""
         return self._decide(id, "void")
+
+    def put_item(self, id: str, status: str, document: str) -> None:
+        """Record an item of the backlog in place of what was known of it."""
+        self._connection.execute(
+            "INSERT INTO items (id, status, document) VALUES (?, ?, ?) ON CONFLICT (id) "
+            "DO UPDATE SET status = excluded.status, document = excluded.document",
+            (id, status, document),
+        )
+
+    def add_history(self, at: int, item: str, what: str, document: Mapping[str, Any]) -> None:
+        """Record what happened to an item; ``at`` in Unix nanoseconds."""
+        seq = self._connection.execute(
+            "INSERT INTO history (at, item, what, document) VALUES (?, ?, ?, ?)",
+            (at, item, what, json.dumps(document)),
+        ).lastrowid
+        assert seq is not None
+        self._connection.execute("DELETE FROM history WHERE seq <= ?", (seq - HISTORY_KEPT,))
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a single value under a name."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value)
+        )
 
     def add_guidance(self, item: str, text: str) -> int:
         """Keep what a person told an item for its next attempt; returns its id."""

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from orchestrator.errors import StoreError
 
@@ -23,12 +23,59 @@ DEADLINE = 60.0
 _GROUP = 256
 
 
-class _Job:
-    def __init__(self, change: Callable[[Transaction], Any]) -> None:
+def _nobody_told() -> None:
+    """Tell nobody."""
+
+
+class Job(Generic[T]):
+    """A change on its way to the disk."""
+
+    def __init__(self, change: Callable[[Transaction], T], tell: Callable[[], None]) -> None:
         self.change = change
-        self.answered = threading.Event()
-        self.result: Any = None
         self.error: BaseException | None = None
+        self._result: T | None = None
+        self._answered = threading.Event()
+        self._tell = tell
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is decided; False: not within that time. Blocking."""
+        return self._answered.wait(seconds)
+
+    def result(self) -> T:
+        """Return what a decided change returned.
+
+        Raises:
+          StoreError: when it could not be recorded; nothing of it is.
+          Exception: whatever the change raised; nothing of it is recorded then.
+        """
+        if self.error is not None:
+            raise self.error
+        return cast(T, self._result)
+
+    def apply(self, transaction: Transaction) -> None:
+        """Make the change. For the writer."""
+        self._result = self.change(transaction)
+
+    def answer(self) -> None:
+        """Say that it is decided. For the writer."""
+        self._answered.set()
+        self._tell()
+
+
+def raise_epoch(connection: sqlite3.Connection, path: Path) -> int:
+    """Begin a new epoch of the store, durably, and return its number: earlier ones end with it.
+
+    Raises:
+      StoreError: when it cannot be written.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'")
+        (epoch,) = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise unwritable(path, error) from error
+    return int(epoch)
 
 
 class Writer:
@@ -36,13 +83,15 @@ class Writer:
 
     Each change has a savepoint: one that raises takes back what it did, and nothing of its
     neighbours. When the file itself refuses, the whole group fails, and so does every later change:
-    what could not be recorded must not be built upon.
+    what could not be recorded must not be built upon. The same holds when another engine took the
+    store over: each one that opens it raises its epoch, and only the newest may write.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._epoch = raise_epoch(connection, path)
+        self._queue: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._refusal: StoreError | None = None
         self._closed = False
         self._gate = threading.Lock()
@@ -59,20 +108,36 @@ class Writer:
           Exception: whatever ``change`` raised; nothing of it is recorded then.
         """
         assert threading.current_thread() is not self._thread, "a change cannot wait for another"
-        job = _Job(change)
+        job = self.submit(change)
+        if not job.wait(DEADLINE):
+            raise self.unanswered()
+        return job.result()
+
+    def submit(
+        self, change: Callable[[Transaction], T], tell: Callable[[], None] = _nobody_told
+    ) -> Job[T]:
+        """Queue a change and return at once: changes are applied in the order of these calls.
+
+        Args:
+          tell: is called in the writer's thread once the change is decided; must not block.
+
+        Raises:
+          StoreError: when the store is closed.
+        """
+        job = Job(change, tell)
         with self._gate:
             if self._closed:
                 raise StoreError("the store is closed", where=str(self._path))
             self._queue.put(job)
-        if not job.answered.wait(DEADLINE):
-            raise StoreError(
-                f"the store did not answer within {DEADLINE:g} s",
-                where=str(self._path),
-                fix="see whether its disk works, then run again",
-            )
-        if job.error is not None:
-            raise job.error
-        return cast(T, job.result)
+        return job
+
+    def unanswered(self) -> StoreError:
+        """Return the error about a change that was not decided in time: whether it came is open."""
+        return StoreError(
+            f"the store did not answer within {DEADLINE:g} s",
+            where=str(self._path),
+            fix="see whether its disk works, then run again",
+        )
 
     def close(self) -> None:
         """Commit what is queued, then end the thread. Does not raise; later changes do."""
@@ -96,31 +161,42 @@ class Writer:
             if group:
                 self._commit(group)
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: list[Job[Any]]) -> None:
         if self._refusal is not None:
             for job in group:
                 job.error = self._refusal
-                job.answered.set()
+                job.answer()
             return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._require_epoch()
             for job in group:
                 self._apply(job)
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self._refusal = unwritable(self._path, error)
+            refused = error if isinstance(error, StoreError) else unwritable(self._path, error)
+            self._refusal = refused
             for job in group:
                 job.error = job.error or self._refusal
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
         finally:
             for job in group:
-                job.answered.set()
+                job.answer()
 
-    def _apply(self, job: _Job) -> None:
+    def _require_epoch(self) -> None:
+        (epoch,) = self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        if int(epoch) != self._epoch:
+            raise StoreError(
+                "another orchestrator took this repository over",
+                where=str(self._path),
+                fix="let that one go on (orc status); somebody deleted engine.lock meanwhile",
+            )
+
+    def _apply(self, job: Job[Any]) -> None:
         self._connection.execute("SAVEPOINT change")
         try:
-            job.result = job.change(Transaction(self._connection))
+            job.apply(Transaction(self._connection))
         except BaseException as error:
             # On a full disk SQLite takes back the whole transaction, savepoints and all.
             if isinstance(error, sqlite3.OperationalError) or not self._connection.in_transaction:
