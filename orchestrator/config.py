@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import attrs
 import cattrs
 from cattrs.errors import ClassValidationError
 
+from .backlog_settings import PipelineSettings
+from .backlog_structure import add_backlog_hooks, rule_problems
 from .errors import ConfigError
 from .settings import (
     AgentSettings,
@@ -23,7 +27,7 @@ from .settings import (
     parse_duration,
     parse_patience,
 )
-from .structure import first_problem, strictly, tables_only
+from .structure import Problem, lists_of, problems_in, strictly, tables_of, tables_only
 
 FILE_NAME = "orchestrator.toml"
 
@@ -128,36 +132,50 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+def _merge(into: dict[str, Any], layer: Mapping[str, Any], depth: int = 0) -> None:
     for key, value in layer.items():
-        if isinstance(value, Mapping):
+        if key == "pipelines" and depth == 0 and isinstance(value, Mapping):
+            # Half of one pipeline and half of another would be a third that nobody wrote.
+            into[key] = {**into.get(key, {}), **value}
+        elif isinstance(value, Mapping):
             into[key] = dict(into.get(key, {}))
-            _merge(into[key], value)
+            _merge(into[key], value, depth + 1)
         elif value is not None:
             into[key] = value
 
 
 def _structure(document: Mapping[str, Any], *, where: str) -> Config:
+    config, wrong = Config(), list[Problem]()
     try:
-        return _CONVERTER.structure(document, Config)
+        config = _CONVERTER.structure(document, Config)
     except ClassValidationError as error:
-        path, message, fix = first_problem(error)
-        raise ConfigError(f"{path}: {message}" if path else message, where=where, fix=fix) from None
+        wrong += problems_in(error)
+    wrong += rule_problems(document)
+    if wrong:
+        raise _error(wrong, where)
+    return config
+
+
+def _error(problems: Sequence[Problem], where: str) -> ConfigError:
+    """Return one error for all that is wrong in a document."""
+    if len(problems) == 1:
+        ((path, text, fix),) = problems
+        return ConfigError(f"{path}: {text}" if path else text, where=where, fix=fix)
+    lines = [
+        f"  - {path + ': ' if path else ''}{text}{f' ({fix})' if fix else ''}"
+        for path, text, fix in problems
+    ]
+    return ConfigError(
+        "\n".join([f"{len(problems)} settings are wrong", *lines]),
+        where=where,
+        fix="mend them; orc doctor looks again",
+    )
 
 
 def _strings(value: object, _: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"expected a list of strings, got {value!r}")
     return tuple(value)
-
-
-def _list_of(cls: type, converter: cattrs.Converter) -> Any:
-    def structure(value: object, _: object) -> object:
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(f"expected a list, got {value!r}")
-        return tuple(converter.structure(value, list[cls]))  # type: ignore[valid-type]
-
-    return structure
 
 
 def _check(inner: Any) -> Any:
@@ -180,8 +198,14 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _strings)
     converter.register_structure_hook(Check, _check(tables_only(Check, converter)))
     converter.register_structure_hook_func(
-        lambda kind: kind == tuple[Check, ...], _list_of(Check, converter)
+        lambda kind: kind == tuple[Check, ...], lists_of(Check, converter)
     )
+    for named in (str, AgentSettings, PipelineSettings):
+        converter.register_structure_hook_func(
+            partial(eq, Mapping[str, named]),  # type: ignore[valid-type]
+            tables_of(named, converter),
+        )
+    add_backlog_hooks(converter)
     for cls in (AgentSettings, WorkspaceSettings, Execution, Config):
         converter.register_structure_hook(cls, tables_only(cls, converter))
     return converter

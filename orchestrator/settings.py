@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, NewType
 
 import attrs
 
+from .backlog_settings import BacklogSettings, PipelineSettings
+from .work.backlog.default_pipeline import FEATURE
+from .work.backlog.rules import Guardrails, Limits, Rules
+
 Seconds = NewType("Seconds", float)
 Patience = NewType("Patience", float)
 """Seconds that may also be 0: never."""
@@ -108,6 +112,7 @@ class Execution:
 
     Attributes:
       verify: None: what the project declares.
+      max_concurrent: phases of the backlog that run side by side.
       max_cost, max_tokens, max_turns, max_time: budget of a whole run; money in US dollars, tokens
         in both directions together.
       wait: longest time to wait for a usage limit to end; 0 is never.
@@ -119,6 +124,7 @@ class Execution:
     command_timeout: Seconds = Seconds(30.0)
     attempt_timeout: Seconds = Seconds(1800.0)
     max_attempts: int = attrs.field(default=3, validator=_above_zero)
+    max_concurrent: int = attrs.field(default=1, validator=_above_zero)
     verify: tuple[Check, ...] | None = None
     max_cost: float | None = _limit()
     max_tokens: int | None = _limit()
@@ -188,8 +194,28 @@ class AgentSettings:
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """Everything that can be configured, with its defaults."""
+    """Everything that can be configured, with its defaults.
+
+    Attributes:
+      pipelines: those that are configured; see `rules` for what is in force.
+    """
 
     execution: Execution = Execution()
     workspace: WorkspaceSettings = WorkspaceSettings()
     agents: Mapping[str, AgentSettings] = attrs.field(factory=dict)
+    backlog: BacklogSettings = attrs.field(factory=BacklogSettings)
+    guardrails: Guardrails = attrs.field(factory=Guardrails)
+    pipelines: Mapping[str, PipelineSettings] = attrs.field(factory=dict)
+
+    def rules(self) -> Rules:
+        """Return what the backlog goes by; with no pipeline configured, by the default one."""
+        configured = {name: settings.named(name) for name, settings in self.pipelines.items()}
+        return Rules(
+            pipelines=configured or {FEATURE.name: FEATURE},
+            guardrails=self.guardrails,
+            limits=Limits(
+                max_wip=self.backlog.max_wip, max_concurrent=self.execution.max_concurrent
+            ),
+            prefix=self.backlog.prefix,
+            delivers=self.execution.finish != "keep",
+        )

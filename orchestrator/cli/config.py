@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import enum
 import json
 import os
 import sys
@@ -98,6 +99,8 @@ def _plain(value: Any, kind: object) -> Any:
             for field in attrs.fields(type(value))
             if getattr(value, field.name) != field.default
         }
+    if isinstance(value, enum.Enum):
+        return value.value
     return [_plain(inner, None) for inner in value] if isinstance(value, tuple) else value
 
 
