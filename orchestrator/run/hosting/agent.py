@@ -44,8 +44,13 @@ class ChosenAgent:
         return repr((self.settings, [_version(part) for part in (*found, *argv[1:])]))
 
 
-def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
+def choose_agent(
+    config: Config, environ: Mapping[str, str], name: str | None = None
+) -> ChosenAgent:
     """Return the configured agent, else the installed one.
+
+    Args:
+      name: the agent that is wanted; None: the one configured for all.
 
     Raises:
       ConfigError: when the chosen name is not configured.
@@ -53,7 +58,7 @@ def choose_agent(config: Config, environ: Mapping[str, str]) -> ChosenAgent:
     """
     agents = {"claude": AgentSettings(kind="claude"), **config.agents}
     path = environ.get("PATH")
-    name = config.execution.agent
+    name = name or config.execution.agent
     if name is None:
         configured = [key for key in config.agents if _program(agents[key], path)]
         found = configured or [key for key in agents if _program(agents[key], path)]

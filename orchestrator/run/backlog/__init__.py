@@ -1,0 +1,1 @@
+"""The backlog at work: what decides about items, runs their phases and keeps the results."""
