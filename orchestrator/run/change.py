@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,9 +10,7 @@ import trio
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import Guardians
-from orchestrator.redact import redactor
-from orchestrator.run.attempts.attempt import AttemptRunner, LoopSettings
-from orchestrator.run.checks.checker import make_checker
+from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.commands import OpenRun, RecordFact, ReleaseWorkspace
 from orchestrator.run.delivery.commands import CollectGarbage, SettleDelivery
 from orchestrator.run.engine.awake import kept_awake
@@ -21,14 +18,11 @@ from orchestrator.run.engine.engine import INTERRUPT_AFTER, run_engine
 from orchestrator.run.engine.notify import Notifier
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import BuildInferred, RunStarted, Warned
-from orchestrator.run.hosting.host import surroundings
 from orchestrator.run.loop.results import Outcome
 from orchestrator.run.loop.story_loop import StoryLoop
 from orchestrator.run.plan import Plan, RunOptions
-from orchestrator.run.records.opening import OpenedRun
-from orchestrator.run.records.paths import attempt_logs
+from orchestrator.run.runner import make_runner
 from orchestrator.runtime import Orchestrator
-from orchestrator.work.budget import Budget
 
 _COLLECTED_AT_ONCE = 100
 
@@ -106,7 +100,9 @@ async def _work(
             await orchestrator.call(SettleDelivery(item=plan.item, running=True))
             fact = _started(plan)
             opened = await orchestrator.call(OpenRun(item=plan.item, spec=spec, fact=fact))
-            runner = _runner(plan, options, opened, orchestrator, guardians, interrupt, steering)
+            runner = make_runner(
+                plan, options, opened, orchestrator, guardians, interrupt, steering
+            )
             await _warn(plan, runner)
             outcome = await StoryLoop(runner=runner, stopping=stopping).run()
         finally:
@@ -134,7 +130,7 @@ async def _interrupt_later(
     await requested.wait()
     await trio.sleep(INTERRUPT_AFTER)
     interrupt.set()
-    steering.interrupt()
+    steering.interrupt_all()
 
 
 def _started(plan: Plan) -> RunStarted:
@@ -168,74 +164,3 @@ def _counts_usage(plan: Plan) -> bool:
     """Tell whether a budget needs to know what the worker uses."""
     limits = (plan.config.execution, plan.agent.settings)
     return any(at.max_cost or at.max_tokens or at.max_turns for at in limits)
-
-
-def _runner(
-    plan: Plan,
-    options: RunOptions,
-    opened: OpenedRun,
-    orchestrator: Orchestrator,
-    guardians: Guardians,
-    interrupt: trio.Event,
-    steering: Steering,
-) -> AttemptRunner:
-    place = opened.workspace
-    checker = make_checker(
-        plan.repo,
-        plan.config,
-        plan.build,
-        guardians,
-        place,
-        opened.run.root,
-        interrupt,
-        orchestrator.publish,
-    )
-    _, worker = surroundings(
-        plan.repo,
-        plan.config,
-        guardians,
-        place,
-        wrap=plan.build.wrap,
-        own_python=plan.build.own_python,
-        credentials=plan.agent.credential.given if plan.agent.credential else (),
-    )
-    execution, settings = plan.config.execution, plan.agent.settings
-    return AttemptRunner(
-        caller=orchestrator,
-        checker=checker,
-        worker=plan.agent.worker,
-        change=plan.target.change.id,
-        spec_at=plan.target.source.at,
-        opened=opened,
-        settings=LoopSettings(
-            max_attempts=execution.max_attempts,
-            attempt_timeout=execution.attempt_timeout,
-            build=plan.build,
-            selection=options.selection,
-            baseline=options.baseline,
-            environment=worker,
-            writable=(*plan.agent.directories, *plan.agent.files),
-            attempts=place.directory / "attempts",
-            logs=attempt_logs(plan.repo.state_dir),
-            model=options.model or settings.model,
-            budget=Budget(
-                cost=settings.max_cost,
-                tokens=settings.max_tokens,
-                turns=settings.max_turns,
-                seconds=execution.attempt_timeout,
-            ),
-            run_budget=Budget(
-                cost=execution.max_cost,
-                tokens=execution.max_tokens,
-                turns=execution.max_turns,
-                seconds=execution.max_time,
-            ),
-            wait=execution.wait,
-            again=options.again,
-            definition=plan.agent.definition(),
-            pays=plan.agent.credential.pays if plan.agent.credential else "",
-        ),
-        interrupt=interrupt,
-        redact=redactor(os.environ, settings.env),
-        steering=steering,
-    )

@@ -19,6 +19,7 @@ from orchestrator.run.events import (
 )
 from orchestrator.run.records.opening import OpenedRun, Spec
 from orchestrator.work.records import AttemptRecord, RunRecord
+from orchestrator.work.states import PHASE
 
 R = TypeVar("R")
 
@@ -45,13 +46,19 @@ class OpenRun(Command[OpenedRun]):
 
 @attrs.frozen(kw_only=True)
 class BeginAttempt(Command[AttemptRecord]):
-    """Record that an attempt on ``story`` starts, and tell ``fact``, with its id filled in."""
+    """Record that an attempt on ``story`` starts, and tell ``fact``, with its id filled in.
+
+    Attributes:
+      phase, visit: see `AttemptRecord`.
+    """
 
     run: RunRecord
     story: str
     number: int
     workspace: Workspace
     fact: AttemptStarted
+    phase: str = PHASE
+    visit: int = 0
 
 
 @attrs.frozen(kw_only=True)

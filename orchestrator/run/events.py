@@ -69,7 +69,11 @@ class BaselineFailed(Fact):
 class AttemptStarted(Fact):
     """A worker is about to run; ``done`` of the ``stories`` are complete.
 
-    ``attempt`` is filled in when it is begun.
+    For a phase of a pipeline, stories are the pipeline's phases.
+
+    Attributes:
+      attempt: filled in when it is begun.
+      phase: of the item's pipeline, "" for a story outside one.
     """
 
     item: str
@@ -80,6 +84,7 @@ class AttemptStarted(Fact):
     stories: int
     number: int
     attempt: str = ""
+    phase: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -133,6 +138,7 @@ class AttemptFailed(Fact):
     ref: str = ""
     seconds: float
     usage: Usage
+    phase: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import trio
 
@@ -84,14 +85,18 @@ async def open_run(command: OpenRun, context: Context) -> OpenedRun:
 async def begin_attempt(command: BeginAttempt, context: Context) -> AttemptRecord:
     """Handle `BeginAttempt`."""
     attempt, fact = await trio.to_thread.run_sync(
-        ledger.begin_attempt,
-        context.service(Store),
-        command.run,
-        command.story,
-        command.number,
-        command.workspace,
-        _now(),
-        command.fact,
+        partial(
+            ledger.begin_attempt,
+            context.service(Store),
+            command.run,
+            command.story,
+            command.number,
+            command.workspace,
+            _now(),
+            command.fact,
+            phase=command.phase,
+            visit=command.visit,
+        )
     )
     context.publish(fact)
     return attempt

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from .states import PHASE
 from .states import AttemptState as AttemptState
 from .states import DeliveryState as DeliveryState
 from .states import RunState as RunState
@@ -24,7 +25,9 @@ class AttemptRecord:
     """One run of one worker.
 
     Attributes:
-      number: counts the starts of this story within the run, from 1.
+      story: "" for a phase that has none.
+      number: counts the starts of this story, or phase, within the run, from 1.
+      phase: of the item's pipeline; ``visit`` counts how often the item began one afresh.
       at: Unix time in seconds of its start.
       reason: one line: why it failed, or the question it asks.
       evidence: the tail of what shows it (verification output), bounded.
@@ -48,6 +51,8 @@ class AttemptRecord:
     seconds: float = 0.0
     until: float = 0.0
     inputs: str = ""
+    phase: str = PHASE
+    visit: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 PHASE = "build"
-"""The one phase of an item, so far."""
+"""The phase of an attempt at a change's story, outside a pipeline."""
 
 
 class AttemptState(enum.Enum):

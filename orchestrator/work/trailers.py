@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .states import PHASE, AttemptState
+from .states import AttemptState
 
 if TYPE_CHECKING:  # `orc status` reads these without waiting for attrs
     from .records import AttemptRecord
@@ -22,7 +22,7 @@ def attempt_trailers(attempt: AttemptRecord, *, verified: bool | None = None) ->
     values = {
         "Op": attempt.id,
         "Item": attempt.item,
-        "Phase": PHASE,
+        "Phase": attempt.phase,
         "Story": attempt.story,
         "Attempt": attempt.id,
     }
@@ -61,6 +61,7 @@ def checkpointed_attempt(trailers: Mapping[str, str], at: int) -> dict[str, Any]
         "item": item,
         "run": run,
         "story": known.get("Story", ""),
+        "phase": known.get("Phase", ""),
         "number": int(number),
         "at": at,
         "state": AttemptState.VERIFIED.value,

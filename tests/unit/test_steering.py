@@ -48,13 +48,16 @@ async def test_a_stop_ends_a_pause(autojump_clock: trio.testing.MockClock) -> No
 
 async def test_only_the_attempt_that_runs_is_interrupted() -> None:
     steering, stop = Steering(), trio.Event()
-    assert not steering.interrupt()
-    with steering.attempt(stop) as first:
-        assert steering.interrupt()
+    assert not steering.interrupt("a")
+    with steering.attempt("a", stop) as first, steering.attempt("b", stop) as other:
+        assert steering.interrupt("a")
         assert first.is_set()
-    assert not steering.interrupt()
-    with steering.attempt(stop) as second:
+        assert not other.is_set()
+        steering.interrupt_all()
+        assert other.is_set()
+    assert not steering.interrupt("a")
+    with steering.attempt("a", stop) as second:
         assert not second.is_set()
     stop.set()
-    with steering.attempt(stop) as third:
+    with steering.attempt("a", stop) as third:
         assert third.is_set()

@@ -22,6 +22,7 @@ RUNS = "refs/orchestrator/runs/"
 PINS = "refs/orchestrator/pins/"
 """What versions before the store pinned checkpoints at; cleared away with their item."""
 BORROWED = "refs/orchestrator/borrowed/"
+WAITING = "refs/orchestrator/waiting/"
 OURS = ("refs/orchestrator/", BRANCHES)
 KEPT = "refs/orchestrator/kept/"
 
@@ -71,6 +72,11 @@ def run_ref(item: str) -> str:
 def kept_ref(name: str) -> str:
     """Return the ref that keeps a delivery, or what a delivery put aside."""
     return KEPT + _checked(name)
+
+
+def waiting_ref(item: str) -> str:
+    """Return the ref of an item's results that wait to be committed together."""
+    return WAITING + _checked(item)
 
 
 def borrowed_ref(item: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -30,7 +30,6 @@ from orchestrator.work.loop import EVERYTHING, Selection, TryStory
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord
 from orchestrator.work.spec import Change, SpecSource, Story
-from orchestrator.work.states import PHASE
 from orchestrator.work.worker import (
     ApiRetry,
     Message,
@@ -150,9 +149,18 @@ class AttemptRunner:
 
         Cancellation kills the worker's tree and leaves the workspace as it is.
         """
-        with self.steering.attempt(self.interrupt) as interrupt:
+        with self.steering.attempt(attempt.item, self.interrupt) as interrupt:
             taken = TakeGuidance(item=attempt.item, attempt=attempt.id)
             guidance = await self.caller.call(taken)
+            prompt = story_prompt(
+                change,
+                step.story,
+                verify=(*self.settings.build.commands, *([change.until] if change.until else [])),
+                previous=step.previous,
+                learnings=learnings,
+                guidance=guidance,
+                protected=self.settings.build.protect,
+            )
             checker = attrs.evolve(self.checker, interrupt=interrupt)
             one = attrs.evolve(self, interrupt=interrupt)
             judge = Judge(
@@ -166,7 +174,7 @@ class AttemptRunner:
                 interrupt=interrupt,
             )
             before = await judge.definition(change)
-            report = await one._work(change, step, attempt, learnings, meter, guidance)
+            report = await one.work(attempt, prompt, meter)
             judged = await judge.judge(change, step.story, report, tip, before)
         return attrs.evolve(
             judged,
@@ -174,33 +182,23 @@ class AttemptRunner:
             evidence=self.redact.text(judged.evidence),
         )
 
-    async def _work(
-        self,
-        change: Change,
-        step: TryStory,
-        attempt: AttemptRecord,
-        learnings: str,
-        meter: Meter,
-        guidance: Sequence[str],
-    ) -> WorkerReport:
+    async def work(self, attempt: AttemptRecord, prompt: str, meter: Meter) -> WorkerReport:
+        """Run the worker, and return what it says of itself.
+
+        A worker that cannot be run has failed; that is no exception. What it prints is kept as the
+        attempt's log. Setting ``interrupt`` asks it to stop, and so does the meter; cancellation
+        kills its tree.
+        """
         directory = self.settings.attempts / attempt.id
         temporary = directory / "tmp"
         temporary.mkdir(parents=True, mode=0o700)
         self.settings.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         task = WorkerTask(
             item=attempt.item,
-            phase=PHASE,
+            phase=attempt.phase,
             story=attempt.story,
             attempt=attempt.id,
-            prompt=story_prompt(
-                change,
-                step.story,
-                verify=(*self.settings.build.commands, *([change.until] if change.until else [])),
-                previous=step.previous,
-                learnings=learnings,
-                guidance=guidance,
-                protected=self.settings.build.protect,
-            ),
+            prompt=prompt,
             cwd=self.root,
             directory=directory,
             env={**self.settings.environment, "TMPDIR": str(temporary)},

@@ -142,8 +142,7 @@ class _Methods:
     async def tell(self, params: Mapping[str, Any]) -> dict[str, Any]:
         item, now = _text(params, "item"), params.get("now") is True
         await self.orchestrator.call(GiveGuidance(item=item, text=_text(params, "text")))
-        running = item == self.controls.item
-        return {"interrupted": now and running and self.controls.steering.interrupt()}
+        return {"interrupted": now and self.controls.steering.interrupt(item)}
 
     async def _record(self, fact: Fact) -> None:
         await self.orchestrator.call(RecordFact(fact=fact, item=self.controls.item, run=""))

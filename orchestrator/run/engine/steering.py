@@ -11,7 +11,7 @@ import trio
 
 @attrs.define(eq=False)
 class Steering:
-    """Shared by the loop and whoever steers it; one for each engine.
+    """Shared by the work and whoever steers it; one for each engine.
 
     Attributes:
       paused: whether no new attempt begins.
@@ -19,7 +19,7 @@ class Steering:
 
     paused: bool = attrs.field(default=False, init=False)
     _changed: trio.Event = attrs.field(factory=trio.Event, init=False)
-    _attempt: trio.Event | None = attrs.field(default=None, init=False)
+    _attempts: dict[str, trio.Event] = attrs.field(factory=dict, init=False)
 
     def pause(self) -> None:
         """Let no new attempt begin; the running one goes on."""
@@ -44,22 +44,27 @@ class Steering:
         return held
 
     @contextmanager
-    def attempt(self, stop: trio.Event) -> Generator[trio.Event, None, None]:
-        """Give what interrupts the attempt of this block: `interrupt`, or ``stop`` before it."""
-        self._attempt = event = trio.Event()
+    def attempt(self, item: str, stop: trio.Event) -> Generator[trio.Event, None, None]:
+        """Give what interrupts the item's attempt of this block, or ``stop`` before it did."""
+        self._attempts[item] = event = trio.Event()
         if stop.is_set():
             event.set()
         try:
             yield event
         finally:
-            self._attempt = None
+            del self._attempts[item]
 
-    def interrupt(self) -> bool:
-        """Ask the running attempt to stop by its own protocol; False when none runs."""
-        if self._attempt is None:
+    def interrupt(self, item: str) -> bool:
+        """Ask the item's running attempt to stop by its own protocol; False when none runs."""
+        if item not in self._attempts:
             return False
-        self._attempt.set()
+        self._attempts[item].set()
         return True
+
+    def interrupt_all(self) -> None:
+        """Ask every running attempt to stop by its own protocol."""
+        for event in self._attempts.values():
+            event.set()
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -29,6 +29,7 @@ from orchestrator.work.records import (
     to_document,
     to_json,
 )
+from orchestrator.work.states import PHASE
 from orchestrator.work.trailers import attempt_trailers
 
 CHECKPOINT = "checkpoint"
@@ -80,15 +81,28 @@ def begin_attempt(
     place: workspace.Workspace,
     now: int,
     fact: AttemptStarted,
+    *,
+    phase: str = PHASE,
+    visit: int = 0,
 ) -> tuple[AttemptRecord, AttemptStarted]:
     """Record that an attempt starts, before its worker does. No process is started.
 
     Args:
+      story: "" for a phase that has none.
       fact: what is told; its ``attempt`` is filled in.
     """
-    attempt = AttemptRecord(id="", item=run.item, run=run.id, story=story, number=number, at=now)
+    attempt = AttemptRecord(
+        id="",
+        item=run.item,
+        run=run.id,
+        story=story,
+        number=number,
+        at=now,
+        phase=phase,
+        visit=visit,
+    )
     while True:
-        id = f"{run.item}.{run.id}.{refs.item_slug(story)}.{attempt.number}"
+        id = f"{run.item}.{run.id}.{refs.item_slug(story or phase)}.{attempt.number}"
         # A store that was lost forgot attempts, but not their directories.
         if not (place.directory / "attempts" / id).exists():
             break
@@ -155,8 +169,9 @@ def keep_checkpoint(
         when=attempt.at,
     )
     fact = attrs.evolve(fact, commit=commit)
+    ref = refs.branch_ref(attempt.item)
     plan = {
-        "ref": refs.branch_ref(attempt.item),
+        "ref": ref,
         "old": tip,
         "new": commit,
         "attempt": to_document(attempt),
@@ -164,7 +179,7 @@ def keep_checkpoint(
     }
     store.write(lambda tx: tx.begin_operation(attempt.id, CHECKPOINT, attempt.item, plan))
     try:
-        apply_checkpoint(repo, attempt.id, attempt.item, tip, commit)
+        apply_checkpoint(repo, attempt.id, ref, tip, commit)
     except ConflictError:
         store.write(lambda tx: tx.void_operation(attempt.id))
         raise
@@ -177,14 +192,14 @@ def keep_checkpoint(
     return store.write(done), snapshot.restore(repo, place, commit)
 
 
-def apply_checkpoint(repo: Repository, attempt: str, item: str, old: str, new: str) -> None:
-    """Pin a checkpoint, then move the item's branch to it.
+def apply_checkpoint(repo: Repository, attempt: str, ref: str, old: str | None, new: str) -> None:
+    """Pin a checkpoint, then move the item's branch, or where its results wait, to it.
 
     Raises:
-      ConflictError: when the branch is not at ``old`` any more.
+      ConflictError: when the ref is not at ``old`` any more.
     """
     refs.move_ref(repo.git, refs.attempt_ref(attempt), new, None, f"pin {attempt}")
-    refs.move_ref(repo.git, refs.branch_ref(item), new, old, f"checkpoint {attempt}")
+    refs.move_ref(repo.git, ref, new, old, f"checkpoint {attempt}")
 
 
 def put_attempt(store: Store, attempt: AttemptRecord, fact: F) -> F:

@@ -41,30 +41,41 @@ def settle_checkpoints(repo: Repository, store: Store, item: str) -> None:
 
 
 def _settle_checkpoint(repo: Repository, store: Store, operation: OperationRow) -> None:
+    if settle_move(repo, store, operation):
+        _record_done(store, operation)
+
+
+def settle_move(repo: Repository, store: Store, operation: OperationRow) -> bool:
+    """Decide whether the ref of an operation moved, moving it where it did not and still can.
+
+    Returns True when it is where it was to go: the operation is to be recorded as done then.
+    False: it did not and will not take place, which is recorded.
+
+    Raises:
+      ConflictError: when the branch was deleted, or taken back from where it had been.
+    """
     plan = operation.plan
     ref, old, new = plan["ref"], plan["old"], plan["new"]
     tip = tips(repo, ref)[ref]
     name = ref.removeprefix("refs/heads/")
-    if tip is None:
+    if tip is None and old is not None:
         raise ConflictError(
             f"branch {name} was deleted while a checkpoint was put on it",
             where=ref,
             fix=f"bring it back: git branch {name} {old}",
         )
-    if objects.is_ancestor(repo.git, new, tip):
-        _record_done(store, operation)
-        return
+    if tip is not None and objects.is_ancestor(repo.git, new, tip):
+        return True
     been = refs.read_reflog(repo.git, ref)
     if tip == old and (new not in been or been[0] == new):
         # Not moved yet. git writes the log first: its newest entry may tell of what never came.
         if objects.exists(repo.git, new):
-            apply_checkpoint(repo, operation.id, operation.item, old, new)
-            _record_done(store, operation)
-        else:
-            store.write(lambda tx: tx.void_operation(operation.id))
-        return
+            apply_checkpoint(repo, operation.id, ref, old, new)
+            return True
+        store.write(lambda tx: tx.void_operation(operation.id))
+        return False
     store.write(lambda tx: tx.void_operation(operation.id))
-    if new in been or not objects.is_ancestor(repo.git, old, tip):
+    if new in been or tip is None or old is None or not objects.is_ancestor(repo.git, old, tip):
         raise ConflictError(
             f"branch {name} was taken back from checkpoint {new[:9]}, or moved elsewhere, while "
             "nothing ran",
@@ -72,6 +83,7 @@ def _settle_checkpoint(repo: Repository, store: Store, operation: OperationRow) 
             fix=f"to have it again: git branch -f {name} {new}; to go on from where the branch is "
             "now, just run again",
         )
+    return False
 
 
 def _record_done(store: Store, operation: OperationRow) -> None:
@@ -154,4 +166,5 @@ def _failed(store: Store, attempt: AttemptRecord, ref: str) -> AttemptFailed:
         ref=ref,
         seconds=0.0,
         usage=attempt.usage,
+        phase=told.get("phase", ""),
     )
