@@ -7,13 +7,13 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from orchestrator.agents.loose import integer, number
+from orchestrator.agents.loose import integer, number, text_of
 from orchestrator.text import clean, shown
 from orchestrator.work.worker import Usage, Verdict, WorkerReport
 
@@ -21,12 +21,21 @@ MAX_RESULT = 1 << 20
 
 _PROMISE = re.compile(r"<promise>\s*(COMPLETE|FAILED|BLOCKED)\s*(?::(.*?))?</promise>")
 _LONGEST_TAG = 10_000
+_MOST_NESTED = 16
 _STATUS = {
     "complete": Verdict.COMPLETE,
     "failed": Verdict.FAILED,
     "blocked": Verdict.BLOCKED,
     "limited": Verdict.LIMITED,
 }
+_RESULT = {
+    "phase_complete": Verdict.COMPLETE,
+    "subphase_complete": Verdict.COMPLETE,
+    "failed": Verdict.FAILED,
+    "blocked": Verdict.BLOCKED,
+}
+"""What the "result" of a phase may be."""
+_BY_STATUS = ("status", _STATUS)
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +45,7 @@ class Claim:
     Attributes:
       resets_at: Unix time in seconds until which it is limited, or None.
       usage: what it says it used, or None when it says nothing.
+      document: all that the result file says.
     """
 
     verdict: Verdict
@@ -43,6 +53,7 @@ class Claim:
     learnings: str = ""
     resets_at: float | None = None
     usage: Usage | None = None
+    document: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -85,24 +96,24 @@ def parse_result(data: bytes) -> ResultFile:
     if len(data) > MAX_RESULT:
         return ResultFile(problem="it is larger than 1 MiB")
     try:
-        document = json.loads(data)
+        document = _tidy(json.loads(data))
     except (ValueError, RecursionError):
         return ResultFile(problem="it is not JSON")
     if not isinstance(document, dict):
         return ResultFile(problem="it is not a JSON object")
-    status = document.get("status")
-    verdict = _STATUS.get(status) if isinstance(status, str) else None
-    if verdict is None:
-        return ResultFile(problem='its "status" is not complete, failed, blocked or limited')
+    verdict = _claimed(document)
+    if isinstance(verdict, str):
+        return ResultFile(problem=verdict)
     texts = {}
     for key in ("reason", "question", "learnings"):
         value = document.get(key)
         if not isinstance(value, str | None):
             return ResultFile(problem=f'its "{key}" is not text')
-        texts[key] = clean(value or "").strip()
-    reason = texts["reason"]
+        texts[key] = (value or "").strip()
+    summary, context = (text_of(document.get(key)).strip() for key in ("summary", "context"))
+    reason = texts["reason"] or summary
     if verdict is Verdict.BLOCKED:
-        reason = texts["question"] or reason
+        reason = texts["question"] or texts["reason"] or context or summary
     elif verdict is Verdict.COMPLETE:
         reason = ""
     usage = document.get("usage")
@@ -113,8 +124,42 @@ def parse_result(data: bytes) -> ResultFile:
             learnings=texts["learnings"],
             resets_at=number(document.get("resets_at")) or None,
             usage=_usage(usage) if isinstance(usage, dict) else None,
+            document=document,
         )
     )
+
+
+def _claimed(document: dict[str, Any]) -> Verdict | str:
+    """Return what a document claims by its "status", else by the "result" of a phase.
+
+    A text says what is wrong with it.
+    """
+    status, result = (document.get(key) for key in ("status", "result"))
+    told = _RESULT.get(result) if isinstance(result, str) else None
+    key, verdicts = ("result", _RESULT) if "status" not in document and result else _BY_STATUS
+    said = document.get(key)
+    verdict = verdicts.get(said) if isinstance(said, str) else None
+    if verdict is None:
+        *names, last = verdicts
+        return f'its "{key}" is not {", ".join(names)} or {last}'
+    if told not in (None, verdict):
+        return f'its "status" is {status}, and its "result" is {result}'
+    return verdict
+
+
+def _tidy(value: Any, depth: int = _MOST_NESTED) -> Any:
+    """Return a value of JSON without terminal control in its texts.
+
+    Raises:
+      ValueError: when it is nested deeper than anything that is meant honestly.
+    """
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, (dict, list)) and depth == 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        return {clean(key): _tidy(inner, depth - 1) for key, inner in value.items()}
+    return [_tidy(inner, depth - 1) for inner in value] if isinstance(value, list) else value
 
 
 def _usage(document: dict[str, Any]) -> Usage:
@@ -182,9 +227,10 @@ def judge(
         verdict, reason = Verdict.COMPLETE, ""
     else:
         verdict, reason = Verdict.SILENT, ""
-    if file.problem and verdict in (Verdict.FAILED, Verdict.SILENT):
+    if file.problem and verdict in (Verdict.COMPLETE, Verdict.FAILED, Verdict.SILENT):
+        # It wanted to say something, and nobody knows what: that is no success.
         note = f"its result file was ignored: {file.problem}"
-        reason = f"{reason} ({note})" if reason else note
+        verdict, reason = Verdict.FAILED, f"{reason} ({note})" if reason else note
     return WorkerReport(
         verdict=verdict,
         reason=reason,
@@ -193,6 +239,7 @@ def judge(
         denied=denied,
         limit_reset=limit_reset,
         learnings=file.claim.learnings if file.claim else "",
+        document=file.claim.document if file.claim else {},
     )
 
 

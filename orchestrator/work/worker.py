@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -63,6 +65,8 @@ class WorkerReport:
       denied: what the worker asked for and was refused ("Bash: rm -rf x").
       limit_reset: Unix time in seconds at which the limit ends that made it LIMITED, or None.
       learnings: what it wants the next story to know.
+      document: the JSON object of its result file, whole, without terminal control and secrets;
+        empty when it left none that can be used.
     """
 
     verdict: Verdict
@@ -72,6 +76,7 @@ class WorkerReport:
     denied: tuple[str, ...] = ()
     limit_reset: float | None = None
     learnings: str = ""
+    document: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -125,12 +125,13 @@ async def test_failing_command_is_explained_by_its_last_complaint(tmp_path: Path
     assert (report.verdict, report.reason) == (Verdict.FAILED, "exited with 1: disk full")
 
 
-async def test_ignored_result_file_is_said_aloud(tmp_path: Path) -> None:
+async def test_ignored_result_file_is_said_aloud_and_is_no_success(tmp_path: Path) -> None:
     code = "import os; os.mkfifo(os.environ['ORCHESTRATOR_RESULT'])"
     run = Run(python(code), task(tmp_path))
     report = await run.work()
 
-    assert report.verdict is Verdict.COMPLETE
+    assert report.verdict is Verdict.FAILED
+    assert report.reason == "its result file was ignored: it is not a regular file"
     assert run.said == ["The result file is ignored: it is not a regular file."]
 
 

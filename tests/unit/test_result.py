@@ -34,8 +34,47 @@ def test_result_file_says_what_the_worker_claims(tmp_path: Path) -> None:
     path = write(tmp_path / "r", status="blocked", question="Which port?", learnings="x\x1b[31my")
 
     assert read_result(path) == ResultFile(
-        claim=Claim(verdict=Verdict.BLOCKED, reason="Which port?", learnings="xy")
+        claim=Claim(
+            verdict=Verdict.BLOCKED,
+            reason="Which port?",
+            learnings="xy",
+            document={"status": "blocked", "question": "Which port?", "learnings": "xy"},
+        )
     )
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict", "reason"),
+    [
+        ("phase_complete", Verdict.COMPLETE, ""),
+        ("subphase_complete", Verdict.COMPLETE, ""),
+        ("failed", Verdict.FAILED, "did it"),
+        ("blocked", Verdict.BLOCKED, "which?"),
+    ],
+)
+def test_result_of_a_phase_is_understood_and_kept_whole(
+    result: str, verdict: Verdict, reason: str
+) -> None:
+    document = {
+        "item_id": "WRK-1",
+        "phase": "build",
+        "result": result,
+        "summary": "did it",
+        "context": "which?",
+        "follow_ups": [{"title": "more"}],
+        "unknown": [1, None, 2.5],
+    }
+    claim = parse_result(json.dumps(document).encode()).claim
+    assert claim is not None
+    assert (claim.verdict, claim.reason, claim.document) == (verdict, reason, document)
+    assert judge(file=ResultFile(claim=claim)).document == document
+
+
+def test_what_a_document_says_holds_no_terminal_control() -> None:
+    data = json.dumps({"status": "complete", "a\x1b[1m": [{"b": "\x1b]0;x\x07c\ud800"}]}).encode()
+    claim = parse_result(data).claim
+    assert claim is not None
+    assert claim.document == {"status": "complete", "a": [{"b": "c"}]}
 
 
 def test_missing_result_file_is_no_problem(tmp_path: Path) -> None:
@@ -81,6 +120,16 @@ def test_huge_result_is_not_read(tmp_path: Path) -> None:
             'its "status" is not complete, failed, blocked or limited',
         ),
         (b'{"status": "failed", "reason": 3}', 'its "reason" is not text'),
+        (b'{"status": "comp', "it is not JSON"),
+        (b'{"status": "complete", "x": ' + b"[" * 50 + b"]" * 50 + b"}", "it is not JSON"),
+        (
+            b'{"result": "done"}',
+            'its "result" is not phase_complete, subphase_complete, failed or blocked',
+        ),
+        (
+            b'{"status": "complete", "result": "failed"}',
+            'its "status" is complete, and its "result" is failed',
+        ),
     ],
 )
 def test_malformed_result_is_ignored_with_its_problem(data: bytes, problem: str) -> None:
@@ -161,6 +210,25 @@ def test_failure_seen_by_the_adapter_beats_every_claim() -> None:
     report = judge(failure="refused", file=DONE, message="<promise>COMPLETE</promise>")
 
     assert (report.verdict, report.reason) == (Verdict.FAILED, "refused")
+
+
+@pytest.mark.parametrize("message", ["", "<promise>COMPLETE</promise>"])
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_result_file_that_nobody_understands_is_no_success(
+    message: str, exit_code: int | None
+) -> None:
+    file = parse_result(b'{"status": "on fire"}')
+    report = judge(file=file, message=message, exit_code=exit_code)
+
+    assert report.verdict is Verdict.FAILED
+    assert 'its result file was ignored: its "status" is not complete' in report.reason
+
+
+def test_question_is_asked_whatever_lies_at_the_place_of_the_result_file() -> None:
+    file = ResultFile(problem="it is a symbolic link")
+    report = judge(file=file, message="<promise>BLOCKED: which?</promise>", exit_code=0)
+
+    assert (report.verdict, report.reason) == (Verdict.BLOCKED, "which?")
 
 
 def test_ignored_result_file_is_named_in_the_reason() -> None:
