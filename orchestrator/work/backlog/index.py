@@ -1,0 +1,245 @@
+"""All items of the backlog, with what is needed to decide about them at no more than a few."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+
+from orchestrator.errors import UsageError
+
+from .change import Change
+from .filters import EVERYTHING, Filters
+from .item import Item, Status
+from .needs import unmet
+from .queue import Queue
+from .rules import Rules
+from .selection import (
+    PROMOTION,
+    Action,
+    Key,
+    Promote,
+    Running,
+    fill,
+    free_slots,
+    next_action,
+    urgency,
+)
+
+_SHOWN = 8
+"""How many candidates an ambiguous beginning is answered with."""
+
+
+class Backlog:
+    """The items as they are, a `View` for decisions; changes are applied to it, one by one.
+
+    It keeps who needs whom, how many needs of each item are open, and the items that could be
+    worked on in their order, so that `select` costs what it starts, not what there is.
+    """
+
+    def __init__(self, rules: Rules, items: Iterable[Item] = (), wanted: Filters = EVERYTHING):
+        """Take up items.
+
+        Args:
+          wanted: only these items are selected, and those that were promoted for being wanted.
+        """
+        self.rules = rules
+        self.wanted = wanted
+        self._items: dict[str, Item] = {item.id: item for item in items}
+        self._dependents: dict[str, list[str]] = {}
+        self._children: dict[str, list[str]] = {}
+        self._open: dict[str, int] = {}
+        self._kept: set[str] = set()
+        self._running: dict[str, bool] = {}
+        self._counts: Counter[Status] = Counter()
+        self._wanted_counts: Counter[Status] = Counter() if wanted else self._counts
+        keys: list[Key] = []
+        for item in self._items.values():
+            self._connect(item)
+            self._count(item, 1)
+            if missing := len(unmet(self._items, item)):
+                self._open[item.id] = missing
+            elif (key := self._key(item)) is not None:
+                keys.append(key)
+        self._ready = Queue(key for key in keys if key[0] == PROMOTION)
+        self._work = Queue(key for key in keys if key[0] != PROMOTION)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, id: str, /) -> Item | None:
+        """Return an item."""
+        return self._items.get(id)
+
+    def items(self) -> Collection[Item]:
+        """Return all items, in the order they came."""
+        return self._items.values()
+
+    def ordered(self) -> list[Item]:
+        """Return all items in the order of their ids."""
+        return [self._items[id] for id in sorted(self._items)]
+
+    def dependents(self, id: str, /) -> tuple[str, ...]:
+        """Return the ids of the items that need this one, in their order."""
+        return tuple(sorted(set(self._dependents.get(id, ()))))
+
+    def children(self, id: str, /) -> tuple[str, ...]:
+        """Return the ids of the items that are parts of this one, in their order."""
+        return tuple(sorted(self._children.get(id, ())))
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """How many items there are of each status."""
+        return MappingProxyType(self._counts)
+
+    @property
+    def wanted_counts(self) -> Mapping[Status, int]:
+        """How many of the wanted items there are of each status."""
+        return MappingProxyType(self._wanted_counts)
+
+    @property
+    def running(self) -> Running:
+        """What was begun and has not ended."""
+        return MappingProxyType(self._running)
+
+    @property
+    def kept(self) -> Collection[str]:
+        """The ids that are wanted though they may match no more: they were promoted."""
+        return self._kept
+
+    def apply(self, change: Change) -> None:
+        """Take up the items of a change."""
+        for item in change.items:
+            self._put(item)
+
+    def begin(self, id: str, *, destructive: bool = False) -> None:
+        """Note that an item is worked on: it is selected no more until that ended."""
+        self._running[id] = destructive
+        self._place(id)
+
+    def end(self, id: str) -> None:
+        """Note that an item is not worked on any longer."""
+        self._running.pop(id, None)
+        self._place(id)
+
+    def select(self) -> tuple[Action, ...]:
+        """Decide what to start now: the same as `scan` does."""
+        slots = free_slots(self._running, self.rules)
+        if not slots:
+            return ()
+        places = self.rules.limits.max_wip - self._counts[Status.IN_PROGRESS]
+        promotions = self._ready.first(places) if places > 0 else ()
+        actions = (next_action(self._items[key[-1]], self.rules) for key in self._work.first(slots))
+        candidates = (action for action in actions if action is not None)
+        return (
+            *(Promote(item=key[-1]) for key in promotions),
+            *fill(candidates, slots, idle=not self._running),
+        )
+
+    def find(self, beginning: str) -> str:
+        """Return the id that is meant: all of it, or a beginning that only one has.
+
+        Case matters in nothing but a whole id; the part before the last "-" may be left out.
+
+        Raises:
+          UsageError: there is no such item, or there are several.
+        """
+        if beginning in self._items:
+            return beginning
+        sought = beginning.casefold()
+        for part in (str.casefold, _own_part):
+            found = [id for id in self._items if sought and part(id).startswith(sought)]
+            exact = [id for id in found if part(id) == sought]
+            if len(exact or found) == 1:
+                return (exact or found)[0]
+            if found:
+                raise UsageError(
+                    f"{beginning} can be each of {_some(exact or found)}",
+                    where=beginning,
+                    fix="write more of the id",
+                )
+        near = difflib.get_close_matches(beginning, self._items)
+        raise UsageError(
+            f"there is no item {beginning}",
+            where=beginning,
+            fix=f"did you mean {' or '.join(near)}?" if near else "`orchestrator list` shows all",
+        )
+
+    def _put(self, item: Item) -> None:
+        old = self._items.get(item.id)
+        if old is not None:
+            self._count(old, -1)
+            self._keep(old, item)
+        self._items[item.id] = item
+        self._count(item, 1)
+        was_final = old is not None and old.status.is_final
+        if was_final is not item.status.is_final:
+            self._release(item.id, 1 if was_final else -1)
+        if old is None or old.needs != item.needs or old.parent != item.parent:
+            if old is not None:
+                self._disconnect(old)
+            self._connect(item)
+            self._open.pop(item.id, None)
+            if missing := len(unmet(self._items, item)):
+                self._open[item.id] = missing
+        self._place(item.id)
+
+    def _release(self, id: str, step: int) -> None:
+        """Count a need that was met, or is open again, with all that have it."""
+        for dependent in self._dependents.get(id, ()):
+            missing = self._open.get(dependent, 0) + step
+            if missing:
+                self._open[dependent] = missing
+            else:
+                self._open.pop(dependent, None)
+            self._place(dependent)
+
+    def _keep(self, old: Item, item: Item) -> None:
+        promoted = old.status is Status.READY and item.status is Status.IN_PROGRESS
+        if promoted and self.wanted and self.wanted.matches(old):
+            self._kept.add(item.id)
+
+    def _is_wanted(self, item: Item) -> bool:
+        return not self.wanted or item.id in self._kept or self.wanted.matches(item)
+
+    def _count(self, item: Item, step: int) -> None:
+        self._counts[item.status] += step
+        if self.wanted and self._is_wanted(item):
+            self._wanted_counts[item.status] += step
+
+    def _connect(self, item: Item) -> None:
+        for need in item.needs:
+            self._dependents.setdefault(need, []).append(item.id)
+        if item.parent is not None:
+            self._children.setdefault(item.parent, []).append(item.id)
+
+    def _disconnect(self, item: Item) -> None:
+        for need in item.needs:
+            self._dependents[need].remove(item.id)
+        if item.parent is not None:
+            self._children[item.parent].remove(item.id)
+
+    def _key(self, item: Item) -> Key | None:
+        """Return where an item stands among those that can be selected."""
+        if item.id in self._running or item.id in self._open or not self._is_wanted(item):
+            return None
+        return urgency(item, self.rules)
+
+    def _place(self, id: str) -> None:
+        item = self._items.get(id)
+        key = None if item is None else self._key(item)
+        for queue, is_mine in ((self._ready, True), (self._work, False)):
+            if key is not None and (key[0] == PROMOTION) is is_mine:
+                queue.put(key)
+            else:
+                queue.drop(id)
+
+
+def _own_part(id: str) -> str:
+    return id.rpartition("-")[2].casefold()
+
+
+def _some(ids: list[str]) -> str:
+    shown = ", ".join(sorted(ids)[:_SHOWN])
+    return shown if len(ids) <= _SHOWN else f"{shown} and {len(ids) - _SHOWN} more"

@@ -1,0 +1,244 @@
+"""Promise: the index decides as the full scan does, after every change, and finds items by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from orchestrator.errors import UsageError
+from orchestrator.work.backlog.change import Change
+from orchestrator.work.backlog.filters import Filters, parse_filters
+from orchestrator.work.backlog.index import Backlog
+from orchestrator.work.backlog.item import (
+    DELIVER,
+    Assessments,
+    Claim,
+    Item,
+    Level,
+    Pool,
+    Question,
+    Status,
+)
+from orchestrator.work.backlog.pipeline import Phase, Pipeline
+from orchestrator.work.backlog.queue import Queue
+from orchestrator.work.backlog.rules import Limits, Rules
+from orchestrator.work.backlog.selection import RunPhase, Triage, scan
+
+PIPELINES = {
+    "feature": Pipeline(
+        name="feature",
+        pre_phases=(Phase(name="research"), Phase(name="design")),
+        phases=(Phase(name="plan"), Phase(name="build", destructive=True), Phase(name="review")),
+    ),
+    "fix": Pipeline(name="fix", phases=(Phase(name="build", destructive=True),)),
+}
+IDS = [f"WRK-{letter}" for letter in "abcdefgh"]
+PHASES = [None, "research", "design", "plan", "build", "review", DELIVER, "unheard of"]
+
+
+def optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+def items(id: str) -> st.SearchStrategy[Item]:
+    """Return items of this id in every condition, sensible or not."""
+
+    def with_question(item: Item) -> Item:
+        return attrs.evolve(item, question=Question(text="Which?")) if item.is_blocked else item
+
+    return st.builds(
+        Item,
+        id=st.just(id),
+        title=st.just("Do it"),
+        status=st.sampled_from(Status),
+        priority=st.integers(-1, 1),
+        tags=st.sampled_from([(), ("ui",), ("ui", "api")]),
+        needs=st.lists(st.sampled_from([*IDS, "WRK-gone"]), max_size=2).map(tuple),
+        parent=optional(st.sampled_from(IDS)),
+        pipeline=st.sampled_from([None, "feature", "fix", "unheard of"]),
+        phase=st.sampled_from(PHASES),
+        pool=optional(st.sampled_from(Pool)),
+        ratings=st.builds(Assessments, impact=optional(st.sampled_from(Level))),
+        claim=st.sampled_from([None, None, None, Claim(by="ann", at=1)]),
+        created=st.integers(0, 2),
+    ).map(with_question)
+
+
+anything = st.sampled_from(IDS).flatmap(items)
+
+
+class IndexAgainstScan(RuleBasedStateMachine):
+    """The index beside a dict that is looked through for every answer."""
+
+    @initialize(
+        some=st.lists(anything, max_size=8, unique_by=lambda item: item.id),
+        max_wip=st.integers(1, 4),
+        max_concurrent=st.integers(0, 3),
+        only=st.sampled_from([(), ("status=ready",), ("tag=ui",), ("impact=h,m", "tag=api")]),
+    )
+    def begin(
+        self, some: list[Item], max_wip: int, max_concurrent: int, only: tuple[str, ...]
+    ) -> None:
+        limits = Limits(max_wip=max_wip, max_concurrent=max_concurrent)
+        self.by = Rules(pipelines=PIPELINES, limits=limits)
+        self.wanted: Filters = parse_filters(only)
+        self.items = {item.id: item for item in some}
+        self.kept: set[str] = set()
+        self.running: dict[str, bool] = {}
+        self.backlog = Backlog(self.by, some, self.wanted)
+
+    def is_wanted(self, item: Item) -> bool:
+        return item.id in self.kept or self.wanted.matches(item)
+
+    @rule(changed=st.lists(anything, max_size=3, unique_by=lambda item: item.id))
+    def change(self, changed: list[Item]) -> None:
+        for item in changed:
+            old = self.items.get(item.id)
+            promoted = old and (old.status, item.status) == (Status.READY, Status.IN_PROGRESS)
+            if old and promoted and self.wanted.matches(old) and self.wanted:
+                self.kept.add(item.id)
+            self.items[item.id] = item
+        self.backlog.apply(Change(items=tuple(changed)))
+
+    @rule(id=st.sampled_from(IDS), status=st.sampled_from(Status))
+    def move(self, id: str, status: Status) -> None:
+        if id in self.items:
+            self.change([attrs.evolve(self.items[id], status=status)])
+
+    @rule(id=st.sampled_from(IDS), destructive=st.booleans())
+    def start(self, id: str, destructive: bool) -> None:
+        self.running[id] = destructive
+        self.backlog.begin(id, destructive=destructive)
+
+    @rule(id=st.sampled_from(IDS))
+    def stop(self, id: str) -> None:
+        self.running.pop(id, None)
+        self.backlog.end(id)
+
+    @rule()
+    def start_what_is_selected(self) -> None:
+        for action in self.backlog.select():
+            if isinstance(action, RunPhase | Triage):
+                self.start(action.item, isinstance(action, RunPhase) and action.destructive)
+
+    @invariant()
+    def decides_as_the_scan(self) -> None:
+        expected = scan(self.items.values(), self.running, self.by, self.wanted, kept=self.kept)
+        assert self.backlog.select() == expected
+        assert self.backlog.select() == expected
+
+    @invariant()
+    def knows_the_items_and_how_they_hang_together(self) -> None:
+        all_items = self.items.values()
+        assert list(self.backlog.items()) == list(all_items)
+        assert self.backlog.ordered() == [self.items[id] for id in sorted(self.items)]
+        assert len(self.backlog) == len(self.items)
+        for id in IDS:
+            assert self.backlog.get(id) == self.items.get(id)
+            mine = sorted(item.id for item in all_items if item.parent == id)
+            assert list(self.backlog.children(id)) == mine
+            needing = sorted(item.id for item in all_items if id in item.needs)
+            assert list(self.backlog.dependents(id)) == needing
+        assert dict(self.backlog.running) == self.running
+
+    @invariant()
+    def counts_them(self) -> None:
+        for status in Status:
+            of_it = [item for item in self.items.values() if item.status is status]
+            assert self.backlog.counts[status] == len(of_it)
+            wanted = [item for item in of_it if self.is_wanted(item)]
+            assert self.backlog.wanted_counts[status] == len(wanted)
+
+
+TestIndexAgainstScan = IndexAgainstScan.TestCase
+TestIndexAgainstScan.settings = settings(max_examples=40, stateful_step_count=25)
+
+
+def backlog(*ids: str) -> Backlog:
+    return Backlog(
+        Rules(pipelines=PIPELINES), [Item(id=id, title=f"Do {id}", created=1) for id in ids]
+    )
+
+
+@pytest.mark.parametrize(
+    ("beginning", "meant"),
+    [
+        ("WRK-001", "WRK-001"),
+        ("wrk-001", "WRK-001"),
+        ("WRK-0012", "WRK-0012"),
+        ("WRK-02", "WRK-02x"),
+        ("02", "WRK-02x"),
+        ("001", "WRK-001"),
+        ("tg", "tg-1rh14"),
+        ("1RH", "tg-1rh14"),
+        ("My-Team-ab", "my-team-abcde"),
+        ("abc", "my-team-abcde"),
+    ],
+)
+def test_a_beginning_that_only_one_has_names_an_item(beginning: str, meant: str) -> None:
+    known = backlog("WRK-001", "WRK-0012", "WRK-02x", "tg-1rh14", "my-team-abcde")
+    assert known.find(beginning) == meant
+
+
+@pytest.mark.parametrize("beginning", ["WRK", "wrk-0", "00"])
+def test_a_beginning_that_several_have_is_answered_with_them(beginning: str) -> None:
+    with pytest.raises(UsageError, match=r"WRK-001, WRK-002") as caught:
+        backlog("WRK-002", "WRK-001", "tg-1").find(beginning)
+    assert caught.value.fix == "write more of the id"
+
+
+def test_one_id_part_in_two_backlogs_is_ambiguous() -> None:
+    with pytest.raises(UsageError, match=r"a-1, b-1$"):
+        backlog("a-1", "b-1", "c-12").find("1")
+
+
+def test_many_candidates_are_counted_not_listed() -> None:
+    with pytest.raises(UsageError, match=r"WRK-100, .*WRK-107 and 92 more"):
+        backlog(*(f"WRK-{number}" for number in range(100, 200))).find("WRK-")
+
+
+def test_the_very_id_is_meant_whatever_else_begins_like_it() -> None:
+    assert backlog("wrk-1", "WRK-1", "WRK-10").find("WRK-1") == "WRK-1"
+    assert backlog("wrk-1", "WRK-1", "WRK-10").find("wrk-1") == "wrk-1"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "fix"), [("WRK-00l", "WRK-001"), ("WRK-001x", "WRK-001"), ("", "list")]
+)
+def test_an_unknown_item_is_answered_with_what_is_like_it(beginning: str, fix: str) -> None:
+    with pytest.raises(UsageError, match="there is no item") as caught:
+        backlog("WRK-001", "tg-1rh14").find(beginning)
+    assert fix in (caught.value.fix or "")
+
+
+keys = st.tuples(st.integers(1, 3), st.just(0), st.integers(0, 3), st.just(0), st.sampled_from(IDS))
+
+
+@given(st.lists(st.tuples(keys, st.booleans(), st.integers(0, 4)), max_size=300))
+def test_a_queue_is_a_sorted_list_of_what_is_in_it(
+    steps: list[tuple[tuple[int, int, int, int, str], bool, int]],
+) -> None:
+    queue, expected = Queue(), dict[str, tuple[int, int, int, int, str]]()
+    for key, puts, count in steps:
+        if puts:
+            queue.put(key)
+            expected[key[-1]] = key
+        else:
+            queue.drop(key[-1])
+            expected.pop(key[-1], None)
+        assert queue.first(count) == sorted(expected.values())[:count]
+        assert len(queue) == len(expected)
+
+
+def test_a_queue_does_not_grow_by_what_left_it() -> None:
+    queue = Queue()
+    queue.put((1, 0, 0, 0, "a"))
+    for number in range(1, 10_000):
+        queue.put((1, 0, number, 0, "b"))  # never at the front, where it would be cleaned up
+    assert len(queue._heap) < 200
+    assert [key[-1] for key in queue.first(9)] == ["a", "b"]
