@@ -42,6 +42,24 @@ class UsageError(OrchestratorError):
     exit_code = 2
 
 
+class UnknownItemError(UsageError):
+    """The backlog has no item of this id, or several that begin like it."""
+
+    code = "unknown-item"
+
+
+class IllegalStepError(UsageError):
+    """An item cannot get from where it is to where it was asked to go."""
+
+    code = "illegal-step"
+
+
+class OvertakenError(UsageError):
+    """What was decided meanwhile leaves no place for this result of an attempt."""
+
+    code = "overtaken"
+
+
 class ConfigError(UsageError):
     """A configuration file or value is wrong."""
 

@@ -188,6 +188,7 @@ class Item:
       claim: a person works on it.
       reason: why it was closed, or how it was completed by a person.
       visit: counts how often a phase was begun afresh; attempts of a visit share an allowance.
+      subphases: how many parts its phase has reported as done, one after another.
       head: the commit that the next phase starts from, "" before the first result.
       waiting: results since the branch's last commit, oldest first; empty: none.
       based_on: the commit that its last phase was based on, "" when none was run.
@@ -216,6 +217,7 @@ class Item:
     claim: Claim | None = None
     reason: str = ""
     visit: int = 0
+    subphases: int = 0
     head: str = ""
     waiting: tuple[Waiting, ...] = ()
     based_on: str = ""
