@@ -78,6 +78,11 @@ def parents_of(git: Git, commit: str) -> tuple[str, ...]:
     return tuple(listed.split()[1:])
 
 
+def forebear(git: Git, commit: str, generations: int) -> str:
+    """Return the commit that lies so many first parents before another; itself for 0."""
+    return git.text("rev-parse", "--verify", "-q", "--end-of-options", f"{commit}~{generations}")
+
+
 def date_of(git: Git, commit: str) -> int:
     """Return a commit's date, Unix seconds."""
     return int(git.text("log", "-1", "--no-walk", "--format=%ct", "--end-of-options", commit))

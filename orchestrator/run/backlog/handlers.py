@@ -1,0 +1,206 @@
+"""What the commands of a person do to the backlog: a decision of the domain, made durable."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from orchestrator.context import Context
+from orchestrator.errors import UsageError
+from orchestrator.plugin import Plugin
+from orchestrator.run.backlog.book import Book, Decide
+from orchestrator.run.backlog.commands import (
+    AddItems,
+    Addition,
+    AnswerItem,
+    ClaimItem,
+    CloseItem,
+    CompleteItem,
+    EditItem,
+    HoldItem,
+    ImportItems,
+    MoveItem,
+    RetryItem,
+)
+from orchestrator.work.backlog import moves
+from orchestrator.work.backlog.change import Change, View
+from orchestrator.work.backlog.document import read_line
+from orchestrator.work.backlog.editing import Edits, NewItem
+from orchestrator.work.backlog.ids import RANDOM, make_id
+from orchestrator.work.backlog.importing import import_items
+from orchestrator.work.backlog.item import UNRATED, Assessments
+
+plugin = Plugin("backlog")
+_DEADLINE = 120.0
+
+
+@plugin.handles(AddItems, name="add-items", deadline=_DEADLINE)
+async def add_items(command: AddItems, context: Context) -> tuple[str, ...]:
+    """Handle `AddItems`."""
+    book = context.service(Book)
+    new = [_new(addition) for addition in command.items]
+    mint = minting(book)
+
+    def decide(view: View, now: int) -> Change:
+        return moves.add_all(view, book.rules, new, mint=mint, now=now, by=command.by)
+
+    change = await _apply(context, decide)
+    return tuple(entry.item for entry in change.entries if entry.what == "added")
+
+
+@plugin.handles(EditItem, name="edit-item", deadline=_DEADLINE)
+async def edit_item(command: EditItem, context: Context) -> str:
+    """Handle `EditItem`."""
+    ratings = _ratings(command)
+    edits = Edits(
+        title=command.title,
+        description=command.description,
+        ratings=None if ratings == UNRATED else ratings,
+        pipeline=command.pipeline,
+        priority=command.priority,
+        tags=command.tags,
+        needs=command.needs if command.needs is None else _found(context, command.needs),
+        parent=_found(context, (command.parent,))[0] if command.parent else command.parent,
+        needs_review=command.needs_review,
+    )
+    rules = context.service(Book).rules
+    return await _one(
+        context, command.item, lambda view, id, now: moves.edit(
+            view, rules, id, edits, now=now, by=command.by
+        )
+    )  # fmt: skip
+
+
+@plugin.handles(MoveItem, name="move-item", deadline=_DEADLINE)
+async def move_item(command: MoveItem, context: Context) -> str:
+    """Handle `MoveItem`."""
+    move = partial(
+        moves.move,
+        to=command.to,
+        force=command.force,
+        reason=command.reason,
+        approved_by=command.approved_by,
+        by=command.by,
+    )
+    rules = context.service(Book).rules
+    return await _one(context, command.item, lambda view, id, now: move(view, rules, id, now=now))
+
+
+@plugin.handles(AnswerItem, name="answer-item", deadline=_DEADLINE)
+async def answer_item(command: AnswerItem, context: Context) -> str:
+    """Handle `AnswerItem`."""
+    verdict = None if command.verdict is None else command.verdict == "yes"
+    answer = partial(moves.answer, text=command.text, verdict=verdict, by=command.by)
+    rules = context.service(Book).rules
+    return await _one(context, command.item, lambda view, id, now: answer(view, rules, id, now=now))
+
+
+@plugin.handles(RetryItem, name="retry-item", deadline=_DEADLINE)
+async def retry_item(command: RetryItem, context: Context) -> str:
+    """Handle `RetryItem`."""
+    rules = context.service(Book).rules
+    return await _one(
+        context,
+        command.item,
+        lambda view, id, now: moves.retry(view, rules, id, now=now, by=command.by),
+    )
+
+
+@plugin.handles(HoldItem, name="hold-item", deadline=_DEADLINE)
+async def hold_item(command: HoldItem, context: Context) -> str:
+    """Handle `HoldItem`."""
+    return await _one(
+        context,
+        command.item,
+        lambda view, id, now: moves.hold(view, id, command.reason, now=now, by=command.by),
+    )
+
+
+@plugin.handles(CloseItem, name="close-item", deadline=_DEADLINE)
+async def close_item(command: CloseItem, context: Context) -> str:
+    """Handle `CloseItem`."""
+    twin = command.duplicate_of
+    close = partial(
+        moves.close,
+        reason=command.reason,
+        duplicate_of=_found(context, (twin,))[0] if twin else None,
+        by=command.by,
+    )
+    return await _one(context, command.item, lambda view, id, now: close(view, id, now=now))
+
+
+@plugin.handles(CompleteItem, name="complete-item", deadline=_DEADLINE)
+async def complete_item(command: CompleteItem, context: Context) -> str:
+    """Handle `CompleteItem`."""
+    return await _one(
+        context,
+        command.item,
+        lambda view, id, now: moves.complete(view, id, command.summary, now=now, by=command.by),
+    )
+
+
+@plugin.handles(ClaimItem, name="claim-item", deadline=_DEADLINE)
+async def claim_item(command: ClaimItem, context: Context) -> str:
+    """Handle `ClaimItem`."""
+
+    def decide(view: View, id: str, now: int) -> Change:
+        if command.release:
+            return moves.unclaim(view, id, now=now, by=command.by)
+        return moves.claim(view, id, command.by, now=now)
+
+    return await _one(context, command.item, decide)
+
+
+@plugin.handles(ImportItems, name="import-items", deadline=_DEADLINE)
+async def import_all(command: ImportItems, context: Context) -> tuple[str, ...]:
+    """Handle `ImportItems`."""
+    items = []
+    for number, line in enumerate(command.lines, start=1):
+        try:
+            items.append(read_line(line))
+        except ValueError as error:
+            raise UsageError(f"item {number} cannot be imported: {error}") from error
+    change = await _apply(context, lambda view, _: import_items(view, items, by=command.by))
+    return tuple(item.id for item in change.items)
+
+
+def minting(book: Book) -> Callable[[], str]:
+    """Return what makes ids that are probably new."""
+    return lambda: make_id(
+        book.rules.prefix, secrets.token_bytes(RANDOM), lambda id: book.get(id) is not None
+    )
+
+
+async def _one(context: Context, beginning: str, decide: Callable[[View, str, int], Change]) -> str:
+    (id,) = _found(context, (beginning,))
+    await _apply(context, lambda view, now: decide(view, id, now))
+    return id
+
+
+async def _apply(context: Context, decide: Decide) -> Change:
+    recorded = await context.service(Book).change(decide)
+    return recorded.tell(context.publish)
+
+
+def _found(context: Context, beginnings: tuple[str, ...]) -> tuple[str, ...]:
+    book = context.service(Book)
+    return tuple(map(book.backlog.find, beginnings))
+
+
+def _ratings(command: Addition | EditItem) -> Assessments:
+    return Assessments(
+        size=command.size,
+        complexity=command.complexity,
+        risk=command.risk,
+        impact=command.impact,
+    )
+
+
+def _new(addition: Addition) -> NewItem:
+    fields = attrs.asdict(addition, recurse=False)
+    for name in ("size", "complexity", "risk", "impact"):
+        del fields[name]
+    return NewItem(**fields, ratings=_ratings(addition))

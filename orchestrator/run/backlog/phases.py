@@ -1,0 +1,44 @@
+"""The commands of the backlog's own work: what the scheduler and its executions have done."""
+
+from __future__ import annotations
+
+import attrs
+
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.messages import Command
+from orchestrator.run.backlog.book import Decide
+from orchestrator.run.backlog.events import PhaseEnded
+from orchestrator.run.backlog.keeping import Brought
+from orchestrator.work.backlog.change import Change
+
+
+@attrs.frozen(kw_only=True)
+class DecideItems(Command[Change]):
+    """Change items as a decision says, durably; see `Book.change`."""
+
+    decide: Decide
+
+
+@attrs.frozen(kw_only=True)
+class KeepPhase(Command[tuple[Change, str]]):
+    """Keep what a phase brought, let its item go on, and bring the workspace to it.
+
+    Returns the change, and the commit that the next phase starts from.
+
+    Attributes:
+      head: the commit that the phase started from.
+      fact: what is told; its ``commit`` is filled in.
+    """
+
+    item: str
+    workspace: Workspace
+    head: str
+    brought: Brought
+    fact: PhaseEnded | None
+
+
+@attrs.frozen(kw_only=True)
+class SettleItem(Command[None]):
+    """Decide every operation of an item that was begun and not recorded as done."""
+
+    item: str
