@@ -114,7 +114,7 @@ class Course:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._started = 0
-        self._exhausted = 0
+        self._exhausted: list[str] = []
         self._acted: set[str] = set()
         self._ending: Halt | None = None
 
@@ -123,6 +123,11 @@ class Course:
         """How many phases were begun."""
         return self._started
 
+    @property
+    def exhausted(self) -> tuple[str, ...]:
+        """The items that used up their attempts since a worker last did what it was asked."""
+        return tuple(self._exhausted)
+
     def stop(self, halt: Halt = Halt.STOPPED) -> None:
         """Begin nothing more; the run ends for this reason when nothing runs any longer."""
         self._ending = self._ending or halt
@@ -130,10 +135,10 @@ class Course:
     def ended(self, id: str, how: Ending) -> None:
         """Note how work on an item ended."""
         if how in (Ending.SUCCEEDED, Ending.BLOCKED):
-            self._exhausted = 0
+            self._exhausted.clear()
         elif how is Ending.EXHAUSTED:
-            self._exhausted += 1
-            if self._exhausted >= BREAKER and not self._passes_over:
+            self._exhausted.append(id)
+            if len(self._exhausted) >= BREAKER and not self._passes_over:
                 self.stop(Halt.CIRCUIT_BREAKER)
 
     def next(self, backlog: Backlog) -> Step:

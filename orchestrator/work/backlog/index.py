@@ -50,20 +50,21 @@ class Backlog:
         self._dependents: dict[str, list[str]] = {}
         self._children: dict[str, list[str]] = {}
         self._open: dict[str, int] = {}
+        self._keys: dict[str, Key] = {}
         self._kept: set[str] = set()
         self._running: dict[str, bool] = {}
         self._counts: Counter[Status] = Counter()
         self._wanted_counts: Counter[Status] = Counter() if wanted else self._counts
-        keys: list[Key] = []
         for item in self._items.values():
             self._connect(item)
             self._count(item, 1)
-            if missing := len(unmet(self._items, item)):
-                self._open[item.id] = missing
-            elif (key := self._key(item)) is not None:
-                keys.append(key)
-        self._ready = Queue(key for key in keys if key[0] == PROMOTION)
-        self._work = Queue(key for key in keys if key[0] != PROMOTION)
+            if (key := self._key(item)) is not None:
+                self._keys[item.id] = key
+        selectable = [key for id, key in self._keys.items() if id not in self._open]
+        ready = [key for key in selectable if key[0] == PROMOTION]
+        work = [key for key in selectable if key[0] != PROMOTION]
+        self._ready = Queue(self._keys, self._open, self._running, ready)
+        self._work = Queue(self._keys, self._open, self._running, work)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -116,12 +117,11 @@ class Backlog:
     def begin(self, id: str, *, destructive: bool = False) -> None:
         """Note that an item is worked on: it is selected no more until that ended."""
         self._running[id] = destructive
-        self._place(id)
 
     def end(self, id: str) -> None:
         """Note that an item is not worked on any longer."""
-        self._running.pop(id, None)
-        self._place(id)
+        if self._running.pop(id, None) is not None:
+            self._queue(id)
 
     def select(self) -> tuple[Action, ...]:
         """Decide what to start now: the same as `scan` does."""
@@ -130,10 +130,13 @@ class Backlog:
             return ()
         places = self.rules.limits.max_wip - self._counts[Status.IN_PROGRESS]
         promotions = self._ready.first(places) if places > 0 else ()
-        actions = (next_action(self._items[key[-1]], self.rules) for key in self._work.first(slots))
-        candidates = (action for action in actions if action is not None)
+        candidates = [
+            action
+            for key in self._work.first(slots)
+            if (action := next_action(self._items[key[-1]], self.rules)) is not None
+        ]
         return (
-            *(Promote(item=key[-1]) for key in promotions),
+            *[Promote(item=key[-1]) for key in promotions],
             *fill(candidates, slots, idle=not self._running),
         )
 
@@ -167,23 +170,28 @@ class Backlog:
         )
 
     def _put(self, item: Item) -> None:
-        old = self._items.get(item.id)
+        id = item.id
+        old = self._items.get(id)
+        if old is not None and self.wanted:
+            self._keep(old, item)
+        self._items[id] = item
         if old is not None:
             self._count(old, -1)
-            self._keep(old, item)
-        self._items[item.id] = item
         self._count(item, 1)
         was_final = old is not None and old.status.is_final
         if was_final is not item.status.is_final:
-            self._release(item.id, 1 if was_final else -1)
-        if old is None or old.needs != item.needs or old.parent != item.parent:
+            self._release(id, 1 if was_final else -1)
+        moved = old is None or old.needs != item.needs or old.parent != item.parent
+        if moved:
             if old is not None:
                 self._disconnect(old)
             self._connect(item)
-            self._open.pop(item.id, None)
-            if missing := len(unmet(self._items, item)):
-                self._open[item.id] = missing
-        self._place(item.id)
+        key = self._key(item)
+        if key is None:
+            self._keys.pop(id, None)
+        elif moved or self._keys.get(id) != key:
+            self._keys[id] = key
+            self._queue(id)
 
     def _release(self, id: str, step: int) -> None:
         """Count a need that was met, or is open again, with all that have it."""
@@ -192,16 +200,26 @@ class Backlog:
             if missing:
                 self._open[dependent] = missing
             else:
-                self._open.pop(dependent, None)
-            self._place(dependent)
+                del self._open[dependent]
+                self._queue(dependent)
 
-    def _keep(self, old: Item, item: Item) -> None:
-        promoted = old.status is Status.READY and item.status is Status.IN_PROGRESS
-        if promoted and self.wanted and self.wanted.matches(old):
-            self._kept.add(item.id)
+    def _queue(self, id: str) -> None:
+        """Let an item be selected, if it has work and nothing holds it."""
+        key = self._keys.get(id)
+        if key is not None and id not in self._open and id not in self._running:
+            (self._ready if key[0] == PROMOTION else self._work).put(key)
+
+    def _key(self, item: Item) -> Key | None:
+        """Return where a wanted item stands among those that can be worked on."""
+        return urgency(item, self.rules) if self._is_wanted(item) else None
 
     def _is_wanted(self, item: Item) -> bool:
         return not self.wanted or item.id in self._kept or self.wanted.matches(item)
+
+    def _keep(self, old: Item, item: Item) -> None:
+        promoted = old.status is Status.READY and item.status is Status.IN_PROGRESS
+        if promoted and self.wanted.matches(old):
+            self._kept.add(item.id)
 
     def _count(self, item: Item, step: int) -> None:
         self._counts[item.status] += step
@@ -209,31 +227,20 @@ class Backlog:
             self._wanted_counts[item.status] += step
 
     def _connect(self, item: Item) -> None:
+        """Note what an item needs and is a part of."""
         for need in item.needs:
             self._dependents.setdefault(need, []).append(item.id)
+        if missing := len(unmet(self._items, item)):
+            self._open[item.id] = missing
         if item.parent is not None:
             self._children.setdefault(item.parent, []).append(item.id)
 
     def _disconnect(self, item: Item) -> None:
         for need in item.needs:
             self._dependents[need].remove(item.id)
+        self._open.pop(item.id, None)
         if item.parent is not None:
             self._children[item.parent].remove(item.id)
-
-    def _key(self, item: Item) -> Key | None:
-        """Return where an item stands among those that can be selected."""
-        if item.id in self._running or item.id in self._open or not self._is_wanted(item):
-            return None
-        return urgency(item, self.rules)
-
-    def _place(self, id: str) -> None:
-        item = self._items.get(id)
-        key = None if item is None else self._key(item)
-        for queue, is_mine in ((self._ready, True), (self._work, False)):
-            if key is not None and (key[0] == PROMOTION) is is_mine:
-                queue.put(key)
-            else:
-                queue.drop(id)
 
 
 def _own_part(id: str) -> str:

@@ -1,8 +1,8 @@
-"""Items in the order they are to be worked on, where what was taken out is cleaned up later."""
+"""Items in the order they are to be worked on, where what does not count is cleaned up later."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
 from .selection import Key
@@ -12,47 +12,51 @@ _SLACK = 64
 
 
 class Queue:
-    """Keys of items, each item's once, the smallest first.
+    """A heap of keys of items, which the owner of these collections keeps in step with them.
 
-    An entry of the heap counts only while it is the very key that was put in last for its item.
+    An entry counts while it is the very key that its item has, and nothing holds the item. So to
+    take an item out is no work here; whenever one begins to count, it has to be put in.
     """
 
-    __slots__ = ("_heap", "_keys")
+    __slots__ = ("_heap", "_held", "_keys", "_running")
 
-    def __init__(self, keys: Iterable[Key] = ()) -> None:
-        self._keys = {key[-1]: key for key in keys}
-        self._heap = list(self._keys.values())
+    def __init__(
+        self,
+        keys: Mapping[str, Key],
+        held: Container[str],
+        running: Container[str],
+        first: Iterable[Key] = (),
+    ) -> None:
+        """Begin with the keys that count in ``first``."""
+        self._keys = keys
+        self._held = held
+        self._running = running
+        self._heap = list(first)
         heapify(self._heap)
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def put(self, key: Key) -> None:
-        """Put an item in, or at another place."""
-        if self._keys.get(key[-1]) == key:
-            return
-        self._keys[key[-1]] = key
+        """Put an item in that counts from now on."""
         heappush(self._heap, key)
         if len(self._heap) > 2 * len(self._keys) + _SLACK:
-            self._heap = list(self._keys.values())
+            current = {key[-1]: key for key in self._heap if self._counts(key)}
+            self._heap = list(current.values())
             heapify(self._heap)
-
-    def drop(self, id: str) -> None:
-        """Take an item out, if it is in."""
-        self._keys.pop(id, None)
 
     def first(self, count: int) -> list[Key]:
         """Return the keys that come first, at most ``count``; they stay in."""
-        heap, keys = self._heap, self._keys
+        heap = self._heap
         found: list[Key] = []
         while heap and len(found) < count:
             key = heap[0]
-            if keys.get(key[-1]) is not key:
-                heappop(heap)
-                continue
-            found.append(key)
-            if len(found) < count:
-                heappop(heap)
+            if self._counts(key) and not (found and found[-1] is key):
+                found.append(key)
+                if len(found) == count:
+                    break
+            heappop(heap)
         for key in found[: count - 1]:
             heappush(heap, key)
         return found
+
+    def _counts(self, key: Key) -> bool:
+        id = key[-1]
+        return self._keys.get(id) is key and id not in self._held and id not in self._running

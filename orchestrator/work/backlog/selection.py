@@ -172,8 +172,11 @@ def scan(
     )
     in_progress = sum(item.status is Status.IN_PROGRESS for item in known.values())
     promotions = [Promote(item=key[-1]) for key in keys if key[0] == PROMOTION]
-    actions = (next_action(known[key[-1]], rules) for key in keys if key[0] != PROMOTION)
-    candidates = (action for action in actions if action is not None)
+    candidates = (
+        action
+        for key in keys
+        if key[0] != PROMOTION and (action := next_action(known[key[-1]], rules)) is not None
+    )
     return (
         *promotions[: max(0, rules.limits.max_wip - in_progress)],
         *fill(candidates, slots, idle=not running),
