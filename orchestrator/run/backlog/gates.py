@@ -1,0 +1,164 @@
+"""Asks the conditions on entering and leaving a phase of its workspace, all of them at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+import trio
+
+from orchestrator.adapters.process import raise_if_cancelled
+from orchestrator.adapters.threads import in_thread
+from orchestrator.errors import AdapterError
+from orchestrator.run.checks.verify import CheckResult
+from orchestrator.settings import Check
+from orchestrator.text import one_line
+from orchestrator.work.backlog.pipeline import Gate
+from orchestrator.work.globs import matches
+
+MOST_READ = 4 << 20
+"""Bytes of a file that are searched for a text."""
+
+_MAGIC = frozenset("*?[")
+
+
+class Runner(Protocol):
+    """What runs the commands of gates in the workspace: a `Checker`."""
+
+    async def run(self, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
+        """Run commands in order; stop at the first that fails."""
+
+
+async def failing(
+    gates: Sequence[Gate],
+    *,
+    root: Path,
+    item: str,
+    phase: str,
+    checker: Runner,
+    deadline: float,
+) -> tuple[str, ...]:
+    """Return what each gate that does not hold says is wrong, and what would satisfy it.
+
+    Args:
+      root: the top of the workspace, which no gate looks out of.
+      item, phase: what stands for ``{item}`` and ``{phase}``.
+      checker: runs commands, each under its own time limit.
+      deadline: seconds that looking at the files may take.
+
+    A gate that cannot be decided does not hold. Cancellation kills a command that runs.
+
+    Raises:
+      GuardianError: a command could not be started.
+    """
+    found = []
+    for gate in gates:
+        filled = _filled(gate, item, phase)
+        if filled.command:
+            problem = await _command_problem(filled.command, checker)
+        else:
+            problem = await _path_problem(filled, root, deadline)
+        if problem:
+            found.append(problem)
+    return tuple(found)
+
+
+def _filled(gate: Gate, item: str, phase: str) -> Gate:
+    texts = {
+        name: text.replace("{item}", item).replace("{phase}", phase)
+        for name, text in attrs.asdict(gate).items()
+    }
+    return Gate(**texts)
+
+
+async def _command_problem(command: str, checker: Runner) -> str:
+    (result,) = await checker.run((Check(run=command),))
+    if result.passed:
+        return ""
+    last = one_line(result.output.strip().rpartition("\n")[2])
+    said = f": {last}" if last else ""
+    return f"the command `{one_line(command)}` failed ({result.reason}){said}; it has to succeed"
+
+
+async def _path_problem(gate: Gate, root: Path, deadline: float) -> str:
+    try:
+        return await in_thread(
+            _look,
+            gate,
+            root,
+            deadline=deadline,
+            limiter=trio.to_thread.current_default_thread_limiter(),
+            what="looking through the workspace",
+        )
+    except AdapterError as error:
+        return f"{gate.file or gate.glob or gate.absent} cannot be decided: {error.message}"
+
+
+def _look(gate: Gate, root: Path) -> str:
+    """Return what is wrong with a gate about paths, "" when it holds. Blocking."""
+    try:
+        if gate.file:
+            return _file_problem(gate, root)
+        if gate.glob:
+            found = next(_matching(root, gate.glob), None)
+            return "" if found else f"nothing matches {gate.glob}; there has to be a file that does"
+        found = next(_matching(root, gate.absent), None)
+        return f"{found} matches {gate.absent}; it must not be there" if found else ""
+    except OSError as error:
+        return f"{gate.file or gate.glob or gate.absent} cannot be looked at: {error.strerror}"
+
+
+def _file_problem(gate: Gate, root: Path) -> str:
+    path = root / gate.file
+    if not path.resolve().is_relative_to(root.resolve()):
+        return f"{gate.file} leads out of the workspace; it has to be a file inside"
+    if not path.exists():
+        return f"{gate.file} is missing; it has to be there"
+    if not gate.contains:
+        return ""
+    wanted = gate.contains.encode()
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return f"{gate.file} is not a regular file; it has to contain {gate.contains!r}"
+        if wanted in file.read(MOST_READ):
+            return ""
+    return f"{gate.file} does not contain {one_line(repr(gate.contains))}; it has to"
+
+
+def _matching(root: Path, pattern: str) -> Iterator[str]:
+    """Yield the paths below ``root`` that match, without what links and ``.git`` lead to."""
+    pattern = pattern.removeprefix("./")
+    start = root.joinpath(*_fixed(pattern))
+    if not start.resolve().is_relative_to(root.resolve()):
+        return
+    for directory, below, files in os.walk(start, onerror=_unless_missing):
+        raise_if_cancelled()
+        if ".git" in below:
+            below.remove(".git")
+        for name in (*below, *files):
+            path = os.path.relpath(os.path.join(directory, name), root)
+            if matches(path, pattern):
+                yield path
+
+
+def _fixed(pattern: str) -> list[str]:
+    """Return the directories that a pattern begins with, so that only they are looked through."""
+    names = pattern.strip("/").split("/")
+    if len(names) == 1 and not pattern.endswith("/"):
+        return []
+    fixed = []
+    for name in names if pattern.endswith("/") else names[:-1]:
+        if _MAGIC & set(name):
+            break
+        fixed.append(name)
+    return fixed
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
