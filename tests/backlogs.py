@@ -1,102 +1,60 @@
-"""Items and JSON values of every kind, for tests of what is read and written of them."""
+"""A backlog in memory, and rules to work it by: what tests of the domain stand on."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import count
 
 import attrs
-from hypothesis import strategies as st
 
-from orchestrator.work.backlog.item import (
-    Asks,
-    Assessments,
-    Cause,
-    Claim,
-    Description,
-    Item,
-    Level,
-    Pool,
-    Question,
-    Size,
-    Status,
-    Waiting,
+from orchestrator.work.backlog.change import Change, Entry
+from orchestrator.work.backlog.item import Item
+from orchestrator.work.backlog.outcomes import Attempted
+from orchestrator.work.backlog.pipeline import Phase, Pipeline
+from orchestrator.work.backlog.rules import Rules
+
+LONG = Pipeline(
+    name="feature",
+    pre_phases=(Phase(name="research"), Phase(name="scope")),
+    phases=(Phase(name="plan"), Phase(name="build", destructive=True), Phase(name="review")),
 )
-
-TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
-IDS = st.from_regex(r"[A-Z]{2,4}-[0-9a-hjkmnp-tv-z]{3,5}", fullmatch=True)
-TIMES = st.integers(min_value=0, max_value=2**62)
+SHORT = Pipeline(name="chore", phases=(Phase(name="do"),))
+RULES = Rules(pipelines={"feature": LONG, "chore": SHORT})
+DELIVERING = attrs.evolve(RULES, delivers=True)
 
 
-def jsons() -> st.SearchStrategy[Any]:
-    """Return what JSON can hold."""
-    return st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers(-(2**63), 2**63)
-        | TEXT
-        | st.floats(width=32, allow_nan=False, allow_infinity=False),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-        max_leaves=5,
-    )
+class Backlog:
+    """Items, and the entries so far. Changes are applied as they come."""
 
+    def __init__(self, *items: Item) -> None:
+        self.items = {item.id: item for item in items}
+        self.entries: list[Entry] = []
 
-def ratings() -> st.SearchStrategy[Assessments]:
-    """Return ratings of every kind."""
-    level = st.none() | st.sampled_from(Level)
-    return st.builds(
-        Assessments,
-        size=st.none() | st.sampled_from(Size),
-        complexity=level,
-        risk=level,
-        impact=level,
-    )
+    def get(self, id: str, /) -> Item | None:
+        return self.items.get(id)
 
+    def dependents(self, id: str, /) -> Iterable[str]:
+        return [item.id for item in self.items.values() if id in item.needs]
 
-@st.composite
-def items(draw: st.DrawFn, ids: st.SearchStrategy[str] = IDS) -> Item:
-    """Return a sound item: it has a question exactly while it is blocked."""
-    item = draw(
-        st.builds(
-            Item,
-            id=ids,
-            title=TEXT,
-            status=st.sampled_from(Status),
-            priority=st.integers(-(2**63), 2**63 - 1),
-            description=st.builds(Description, context=TEXT, problem=TEXT, impact=TEXT),
-            tags=st.lists(NAMES, max_size=2, unique=True).map(tuple),
-            needs=st.lists(IDS, max_size=2, unique=True).map(tuple),
-            parent=st.none() | IDS,
-            pipeline=st.none() | NAMES,
-            phase=st.none() | NAMES,
-            pool=st.none() | st.sampled_from(Pool),
-            ratings=ratings(),
-            needs_review=st.booleans(),
-            overridden=st.booleans(),
-            origin=TEXT,
-            answer=TEXT,
-            summary=TEXT,
-            claim=st.none() | st.builds(Claim, by=TEXT, at=TIMES),
-            reason=TEXT,
-            visit=st.integers(0, 9),
-            head=TEXT,
-            waiting=st.lists(
-                st.builds(Waiting, phase=NAMES, summary=TEXT, attempt=NAMES), max_size=2
-            ).map(tuple),
-            based_on=TEXT,
-            created=TIMES,
-            updated=TIMES,
-            foreign=st.dictionaries(TEXT, jsons(), max_size=2),
+    def children(self, id: str, /) -> Iterable[str]:
+        return [item.id for item in self.items.values() if item.parent == id]
+
+    def apply(self, change: Change) -> Change:
+        """Take a change over, which must name each item once."""
+        assert len({item.id for item in change.items}) == len(change.items)
+        self.items.update((item.id, item) for item in change.items)
+        self.entries += change.entries
+        return change
+
+    def attempt(self, id: str, phase: str | None = None) -> Attempted:
+        """Return an attempt at the phase that an item is in."""
+        item = self.items[id]
+        return Attempted(
+            item=id, phase=phase or item.phase or "triage", visit=item.visit, id=f"{id}.1"
         )
-    )
-    if item.status is not Status.BLOCKED:
-        return item
-    open_statuses = (Status.NEW, Status.SCOPING, Status.READY, Status.IN_PROGRESS)
-    question = st.builds(
-        Question,
-        text=TEXT,
-        asks=st.sampled_from(Asks),
-        cause=st.sampled_from(Cause),
-        since=st.sampled_from(open_statuses),
-    )
-    return attrs.evolve(item, question=draw(question))
+
+
+def minting(start: int = 1) -> Callable[[], str]:
+    """Return what gives fresh ids: N-1, N-2, …"""
+    numbers = count(start)
+    return lambda: f"N-{next(numbers)}"

@@ -31,6 +31,7 @@ PURE = {
     "__future__",
     "attrs",
     "collections",
+    "datetime",  # for calendars; see the test that nobody asks it for the time
     "difflib",
     "enum",
     "functools",
@@ -130,6 +131,13 @@ def test_domain_makes_no_path_and_opens_no_file(path: Path) -> None:
             called = ast.unparse(node.func)
             assert called not in {"Path", "pathlib.Path", "open"}, called
             assert called.rpartition(".")[2] not in {"read_text", "write_text", "exists"}, called
+
+
+@pytest.mark.parametrize("path", modules_below("orchestrator/work"), ids=lambda path: path.stem)
+def test_domain_asks_no_clock(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in {"now", "utcnow", "today"}, ast.unparse(node)
 
 
 @pytest.mark.parametrize(

@@ -326,6 +326,7 @@ _READERS: dict[str, _Read] = {
         )
     ),
     "answer": _text,
+    "asked": _text,
     "summary": _text,
     "claim": _optional(_value(Claim, ("by", "at"), by=_text, at=_whole)),
     "reason": _text,

@@ -183,7 +183,7 @@ class Item:
       overridden: a person let it pass the guardrails.
       origin: what it came from: ``ITEM/phase`` of a follow-up, "" when a person added it.
       question: what it waits for; there is one exactly while it is BLOCKED.
-      answer: what a person said last; the next prompt tells it.
+      answer: what a person said last; the next prompt tells it. ``asked``: to which question.
       summary: what the last phase said it did; the next prompt tells it.
       claim: a person works on it.
       reason: why it was closed, or how it was completed by a person.
@@ -213,6 +213,7 @@ class Item:
     origin: str = ""
     question: Question | None = None
     answer: str = ""
+    asked: str = ""
     summary: str = ""
     claim: Claim | None = None
     reason: str = ""

@@ -74,7 +74,9 @@ def answer(
     if verdict is not None:
         said = f"{'yes' if verdict else 'no'}{': ' if said else ''}{said}"
     overridden = item.overridden or question.cause in _APPROVALS
-    item = attrs.evolve(item, answer=said, overridden=overridden)
+    item = attrs.evolve(
+        item, answer=said, asked=question.text if said else "", overridden=overridden
+    )
     _resume(draft, item, rules, "answered", text=said, by=by)
     return draft.change()
 
