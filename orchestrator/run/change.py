@@ -59,7 +59,7 @@ async def run_change(
         plan.repo,
         plan.item,
         work,
-        command_timeout=plan.config.execution.command_timeout,
+        config=plan.config,
         sinks=sinks,
         signals=signals,
         on_force=on_force,

@@ -47,9 +47,7 @@ async def finish_item(options: FinishOptions, *, signals: bool = False) -> Finis
         )
         return await delivery.run()
 
-    return await run_engine(
-        repo, item, work, command_timeout=config.execution.command_timeout, signals=signals
-    )
+    return await run_engine(repo, item, work, config=config, signals=signals)
 
 
 async def undo_last(options: FinishOptions, item: str | None) -> DeliveryRecord:
@@ -60,8 +58,7 @@ async def undo_last(options: FinishOptions, item: str | None) -> DeliveryRecord:
     async def work(orchestrator: Orchestrator) -> DeliveryRecord:
         return await orchestrator.call(Undo(item=name))
 
-    timeout = config.execution.command_timeout
-    return await run_engine(repo, name or "", work, command_timeout=timeout, signals=True)
+    return await run_engine(repo, name or "", work, config=config, signals=True)
 
 
 async def collect_garbage(options: FinishOptions, *, dry_run: bool) -> Collected:
@@ -72,8 +69,7 @@ async def collect_garbage(options: FinishOptions, *, dry_run: bool) -> Collected
         retention = config.execution.retention
         return await orchestrator.call(CollectGarbage(retention=retention, dry_run=dry_run))
 
-    timeout = config.execution.command_timeout
-    return await run_engine(repo, "", work, command_timeout=timeout, signals=True)
+    return await run_engine(repo, "", work, config=config, signals=True)
 
 
 async def _open(options: FinishOptions) -> tuple[Repository, Config]:

@@ -184,7 +184,7 @@ async def verify_subject(
         subject.repo,
         _ITEM,
         work,
-        command_timeout=subject.config.execution.command_timeout,
+        config=subject.config,
         sinks=sinks,
         signals=signals,
     )

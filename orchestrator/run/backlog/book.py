@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from orchestrator.errors import StoreError
-from orchestrator.messages import Event
+from orchestrator.messages import Event, Fact
 from orchestrator.run.backlog.events import ItemChanged
 from orchestrator.run.records.facts import add_fact
 from orchestrator.store.store import DEADLINE, Store
@@ -31,7 +31,7 @@ class Recorded:
     """A change that is durable, and the facts that tell of it."""
 
     change: Change
-    facts: tuple[ItemChanged, ...]
+    facts: tuple[Fact, ...]
 
     def tell(self, publish: Callable[[Event], None]) -> Change:
         """Publish the facts; returns the change."""
@@ -40,8 +40,9 @@ class Recorded:
         return self.change
 
 
-def _nothing_else(_: Transaction) -> None:
+def _nothing_else(_: Transaction) -> tuple[Fact, ...]:
     """Record nothing besides."""
+    return ()
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -78,13 +79,14 @@ class Book:
         return self._related(self.backlog.children(id), lambda item: item.parent == id)
 
     async def change(
-        self, decide: Decide, also: Callable[[Transaction], object] = _nothing_else
+        self, decide: Decide, also: Callable[[Transaction], tuple[Fact, ...]] = _nothing_else
     ) -> Recorded:
         """Decide a change and record it, with all that belongs to it, in one transaction.
 
         Args:
           decide: is called before anything is awaited; what it raises, nothing came of.
-          also: records what comes with the change, or raises to refuse both.
+          also: records what comes with the change and returns the facts that tell of it, or raises
+            to refuse both.
 
         Cancellation waits until it is decided: what was begun is recorded.
 
@@ -97,16 +99,17 @@ class Book:
         titles = {item.id: item.title for item in change.items}
         self._ahead.update((item.id, item) for item in change.items)
 
-        def record(tx: Transaction) -> tuple[ItemChanged, ...]:
-            also(tx)
+        def record(tx: Transaction) -> tuple[Fact, ...]:
+            first = also(tx)
             for item in change.items:
                 tx.put_item(item.id, item.status.value, write_line(item))
             for entry in change.entries:
                 tx.add_history(now, entry.item, entry.what, _document(entry))
-            return tuple(
+            told = (
                 add_fact(tx, _fact(entry, titles), item=entry.item, run="")
                 for entry in change.entries
             )
+            return (*first, *told)
 
         decided = trio.Event()
         token = trio.lowlevel.current_trio_token()

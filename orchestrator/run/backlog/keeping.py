@@ -18,8 +18,8 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError
 from orchestrator.run.records.ledger import apply_checkpoint, tips
 from orchestrator.store.store import Store
-from orchestrator.work.backlog.commit_message import Part, commit_message
-from orchestrator.work.backlog.item import Item
+from orchestrator.work.backlog.commit_message import commit_message
+from orchestrator.work.backlog.item import Item, Waiting
 from orchestrator.work.backlog.result import PhaseResult
 from orchestrator.work.records import AttemptRecord, attempt_from, to_document
 from orchestrator.work.trailers import attempt_trailers
@@ -39,6 +39,8 @@ class Brought:
       tree: what it left, "" when it changed nothing.
       batch: whether it waits for the next ones.
       verified: whether a verify command passed on exactly this tree.
+      tries: how many attempts of this visit there were, this one included.
+      base: the commit of the target branch that it was based on.
     """
 
     attempt: AttemptRecord | None
@@ -46,6 +48,8 @@ class Brought:
     tree: str = ""
     batch: bool = False
     verified: bool = False
+    tries: int = 1
+    base: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -55,6 +59,8 @@ class Brought:
             "tree": self.tree,
             "batch": self.batch,
             "verified": self.verified,
+            "tries": self.tries,
+            "base": self.base,
         }
 
 
@@ -81,6 +87,8 @@ def brought_from(document: Mapping[str, Any]) -> Brought:
         tree=document["tree"],
         batch=document["batch"],
         verified=document["verified"],
+        tries=document["tries"],
+        base=document["base"],
     )
 
 
@@ -102,22 +110,21 @@ def keep(repo: Repository, store: Store, item: Item, head: str, brought: Brought
             where=branch,
             fix=f"bring it back: git branch orchestrator/{item.id} {head[:12]}",
         )
-    if not brought.tree and (brought.batch or not item.waiting):
+    if not brought.tree and not item.waiting:
         return Kept(operation="", head=head, brought=brought)
     if brought.batch:
         ref, old, parent = waiting, known[waiting], head
-        parts = [_part(item, brought)]
+        results = _own(brought)
     else:
         ref, old, parent = branch, tip, tip
         _require_in_place(repo, item, head, tip)
-        parts = [*(Part(w.phase, w.summary) for w in item.waiting), _part(item, brought)]
-        parts = parts if brought.attempt is not None else parts[:-1]
+        results = (*item.waiting, *_own(brought))
     operation = brought.attempt.id if brought.attempt is not None else f"{item.id}.all.{head[:12]}"
     new = objects.commit(
         repo.git,
         brought.tree or objects.its_tree(head),
         [parent],
-        f"{commit_message(item.id, parts)}\n\n{_trailers(item, operation, brought)}",
+        f"{commit_message(item.id, results)}\n{_trailers(item, operation, brought)}",
         identity=repo.identity(),
         when=brought.attempt.at if brought.attempt is not None else objects.date_of(repo.git, head),
     )
@@ -148,12 +155,13 @@ def _require_in_place(repo: Repository, item: Item, head: str, tip: str) -> None
         )
 
 
-def _part(item: Item, brought: Brought) -> Part:
+def _own(brought: Brought) -> tuple[Waiting, ...]:
+    """Return what the commit's message tells of the new result, if there is one."""
     attempt = brought.attempt
-    return Part(
-        phase=attempt.phase if attempt is not None else item.phase or "",
-        summary=brought.report.commit_summary,
-    )
+    if attempt is None:
+        return ()
+    summary = brought.report.commit_summary
+    return (Waiting(phase=attempt.phase, summary=summary, attempt=attempt.id),)
 
 
 def _trailers(item: Item, operation: str, brought: Brought) -> str:

@@ -7,7 +7,6 @@ import attrs
 from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.messages import Command
 from orchestrator.run.backlog.book import Decide
-from orchestrator.run.backlog.events import PhaseEnded
 from orchestrator.run.backlog.keeping import Brought
 from orchestrator.work.backlog.change import Change
 
@@ -27,14 +26,12 @@ class KeepPhase(Command[tuple[Change, str]]):
 
     Attributes:
       head: the commit that the phase started from.
-      fact: what is told; its ``commit`` is filled in.
     """
 
     item: str
     workspace: Workspace
     head: str
     brought: Brought
-    fact: PhaseEnded | None
 
 
 @attrs.frozen(kw_only=True)

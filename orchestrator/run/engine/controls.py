@@ -13,10 +13,12 @@ import trio
 
 import orchestrator as product
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.calling import build_command, plain
 from orchestrator.control.feed import Entry, Feed
 from orchestrator.control.server import ControlServer, Method
 from orchestrator.errors import UsageError
 from orchestrator.messages import Event, Fact, Progress
+from orchestrator.plugin import Registration
 from orchestrator.run.commands import RecordFact
 from orchestrator.run.engine.guidance import GiveGuidance
 from orchestrator.run.engine.steering import Steering
@@ -28,6 +30,7 @@ from orchestrator.stop import StopLevel
 from orchestrator.store.store import Store
 from orchestrator.supervisor import Service
 
+_CALL_SECONDS = 150.0
 _READERS = 4
 _LATEST = 3
 """Lines of what the worker said and did that `status` shows."""
@@ -35,12 +38,17 @@ _LATEST = 3
 
 @attrs.frozen(kw_only=True)
 class Controls:
-    """Makes the control server of one engine."""
+    """Makes the control server of one engine.
+
+    Attributes:
+      commands: what others may call by name.
+    """
 
     repo: Repository
     store: Store
     item: str
     steering: Steering
+    commands: Mapping[str, Registration]
     _readers: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_READERS), init=False
     )
@@ -67,6 +75,7 @@ class Controls:
                 "pause": Method(run=methods.pause, changes=True),
                 "resume": Method(run=methods.resume, changes=True),
                 "tell": Method(run=methods.tell, changes=True),
+                "call": Method(run=methods.call, changes=True, deadline=_CALL_SECONDS),
             },
             feed=Feed(
                 subscribe=orchestrator.events,
@@ -143,6 +152,16 @@ class _Methods:
         item, now = _text(params, "item"), params.get("now") is True
         await self.orchestrator.call(GiveGuidance(item=item, text=_text(params, "text")))
         return {"interrupted": now and self.controls.steering.interrupt(item)}
+
+    async def call(self, params: Mapping[str, Any]) -> Any:
+        name, arguments = _text(params, "name"), params.get("arguments", {})
+        registration = self.controls.commands.get(name)
+        if registration is None:
+            known = ", ".join(sorted(self.controls.commands))
+            raise UsageError(f"no command {name}", fix=f"there are {known}")
+        if not isinstance(arguments, Mapping):
+            raise UsageError("arguments is an object", where=name)
+        return plain(await self.orchestrator.call(build_command(registration, arguments)))
 
     async def _record(self, fact: Fact) -> None:
         await self.orchestrator.call(RecordFact(fact=fact, item=self.controls.item, run=""))

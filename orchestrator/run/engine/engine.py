@@ -19,7 +19,12 @@ from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
 from orchestrator.guardian.reaper import sweep_leftovers
 from orchestrator.plugin import Plugin, load_plugins
+from orchestrator.registry import Registry
 from orchestrator.run import handlers
+from orchestrator.run.backlog import handlers as backlog
+from orchestrator.run.backlog import phase_handlers
+from orchestrator.run.backlog.book import Book, load_book
+from orchestrator.run.backlog.recovery import recover_backlog
 from orchestrator.run.delivery import handlers as delivering
 from orchestrator.run.engine import guidance
 from orchestrator.run.engine.controls import Controls
@@ -28,7 +33,9 @@ from orchestrator.run.lock import engine_lock
 from orchestrator.run.records.rebuild import rebuild
 from orchestrator.run.threads import GitThreads
 from orchestrator.runtime import Orchestrator, open_orchestrator
+from orchestrator.settings import Config
 from orchestrator.store.store import Store, open_store
+from orchestrator.work.backlog.filters import EVERYTHING, Filters
 
 T = TypeVar("T")
 
@@ -53,7 +60,8 @@ async def run_engine(
     item: str,
     work: Callable[[Orchestrator], Awaitable[T]],
     *,
-    command_timeout: float,
+    config: Config,
+    wanted: Filters = EVERYTHING,
     sinks: Mapping[str, Sink] = MappingProxyType({}),
     signals: bool = False,
     on_force: Callable[[], None] | None = None,
@@ -63,7 +71,8 @@ async def run_engine(
 
     Args:
       item: what the work is about; others see it as the one that runs.
-      command_timeout: seconds one git command may take; a sequence of them may take 20 times that.
+      config: one git command may take its ``command_timeout``, a sequence of them 20 times that.
+      wanted: the items of the backlog that are selected for work.
       sinks, signals, on_force: see `open_orchestrator`.
       steering: what other terminals pause and interrupt.
 
@@ -75,13 +84,15 @@ async def run_engine(
     """
     threads = GitThreads(
         limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
-        deadline=command_timeout * _SEQUENCE,
+        deadline=config.execution.command_timeout * _SEQUENCE,
     )
+    callable_plugins = [backlog.plugin, *load_plugins()]
     plugins: list[Plugin] = [
         handlers.plugin,
         guidance.plugin,
         delivering.plugin,
-        *load_plugins(),
+        phase_handlers.plugin,
+        *callable_plugins,
     ]
     ended: _Ended[T] = _Ended()
     with ExitStack() as stack:
@@ -90,18 +101,26 @@ async def run_engine(
         await trio.to_thread.run_sync(recover, repo)
         store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
         rebuilt = await trio.to_thread.run_sync(rebuild, repo, store)
-        controls = Controls(repo=repo, store=store, item=item, steering=steering or Steering())
+        book = await trio.to_thread.run_sync(load_book, store, config.rules(), wanted)
+        settled = await recover_backlog(book, repo, threads)
+        controls = Controls(
+            repo=repo,
+            store=store,
+            item=item,
+            steering=steering or Steering(),
+            commands=Registry(callable_plugins).by_name,
+        )
         async with open_orchestrator(
             plugins=plugins,
-            services={Repository: repo, GitThreads: threads, Store: store},
+            services={Repository: repo, GitThreads: threads, Store: store, Book: book},
             sinks={"latest": controls.watch, **sinks},
             servers={"control": controls.server},
             grace=INTERRUPT_AFTER + _WIND_UP,
             signals=signals,
             on_force=on_force,
         ) as orchestrator:
-            if rebuilt is not None:
-                orchestrator.publish(rebuilt)
+            for fact in (*((rebuilt,) if rebuilt is not None else ()), *settled):
+                orchestrator.publish(fact)
             orchestrator.start_execution(_execute, work, orchestrator, ended)
             await ended.event.wait()
     if ended.error is not None:

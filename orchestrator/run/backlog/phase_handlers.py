@@ -1,0 +1,67 @@
+"""What the commands of the backlog's own work do: one hop each, in the lane of their item."""
+
+from __future__ import annotations
+
+from orchestrator.adapters.git import snapshot
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.context import Context
+from orchestrator.errors import UnknownItemError
+from orchestrator.plugin import Plugin
+from orchestrator.run.backlog.book import Book
+from orchestrator.run.backlog.keeping import keep
+from orchestrator.run.backlog.phases import DecideItems, KeepPhase, SettleItem
+from orchestrator.run.backlog.recovery import recover_backlog
+from orchestrator.run.backlog.results import finish_kept
+from orchestrator.run.commands import RecordFact
+from orchestrator.run.events import Warned
+from orchestrator.run.threads import GitThreads
+from orchestrator.store.store import Store
+from orchestrator.text import shown_paths
+from orchestrator.work.backlog.change import Change
+
+plugin = Plugin("phases")
+_DEADLINE = 3600.0
+
+
+def _item_lane(command: KeepPhase | SettleItem) -> str:
+    return f"workspace:{command.item}"
+
+
+@plugin.handles(DecideItems, name="decide-items", deadline=_DEADLINE)
+async def decide_items(command: DecideItems, context: Context) -> Change:
+    """Handle `DecideItems`."""
+    recorded = await context.service(Book).change(command.decide)
+    return recorded.tell(context.publish)
+
+
+@plugin.handles(KeepPhase, name="keep-phase", deadline=_DEADLINE, lane=_item_lane)
+async def keep_phase(command: KeepPhase, context: Context) -> tuple[Change, str]:
+    """Handle `KeepPhase`."""
+    book, threads = context.service(Book), context.service(GitThreads)
+    repo, item = context.service(Repository), book.get(command.item)
+    if item is None:
+        raise UnknownItemError(f"no item {command.item}", where=command.item)
+    kept = await threads.run(
+        keep, repo, context.service(Store), item, command.head, command.brought
+    )
+    recorded = await finish_kept(book, command.item, kept)
+    change = recorded.tell(context.publish)
+    traces = await threads.run(snapshot.restore, repo, command.workspace, kept.head)
+    if traces:
+        message = f"verify changed files, which were taken back: {shown_paths(traces)}"
+        run = command.brought.attempt.run if command.brought.attempt is not None else ""
+        await context.call(RecordFact(fact=Warned(message=message), item=item.id, run=run))
+    return change, kept.head
+
+
+@plugin.handles(SettleItem, name="settle-item", deadline=_DEADLINE, lane=_item_lane)
+async def settle_item(command: SettleItem, context: Context) -> None:
+    """Handle `SettleItem`."""
+    facts = await recover_backlog(
+        context.service(Book),
+        context.service(Repository),
+        context.service(GitThreads),
+        command.item,
+    )
+    for fact in facts:
+        context.publish(fact)
