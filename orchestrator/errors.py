@@ -60,6 +60,12 @@ class OvertakenError(UsageError):
     code = "overtaken"
 
 
+class BacklogFileError(UsageError):
+    """A file that holds a backlog cannot be read or written, or is not what it should be."""
+
+    code = "backlog-file"
+
+
 class ConfigError(UsageError):
     """A configuration file or value is wrong."""
 
@@ -116,6 +122,27 @@ class AgentUnavailableError(UsageError):
     """The chosen agent is not installed or cannot be started."""
 
     code = "agent-unavailable"
+
+
+class PreflightError(UsageError):
+    """The backlog cannot be worked on as it is; says all that is in the way.
+
+    Args:
+      problems: what is wrong, where (a configuration key or an item), and how to mend it.
+    """
+
+    code = "preflight"
+
+    def __init__(self, problems: Sequence[tuple[str, str, str]]) -> None:
+        if len(problems) == 1:
+            ((what, where, fix),) = problems
+            super().__init__(what, where=where, fix=fix)
+        else:
+            rows = [
+                f"\n  - {what}\n    where: {at}\n    fix:   {fix}" for what, at, fix in problems
+            ]
+            super().__init__(f"{len(problems)} problems; nothing was begun{''.join(rows)}")
+        self.problems = tuple(problems)
 
 
 class ConflictError(OrchestratorError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from orchestrator.work.backlog.document import (
     write_line,
 )
 from orchestrator.work.backlog.item import Item, Level, Question, Status
-from tests.backlogs import items, jsons
+from tests.any_items import EVERYTHING, items, jsons
 
 
 @given(items())
@@ -31,6 +32,12 @@ def test_an_item_comes_back_from_its_line_as_it_was(item: Item) -> None:
 def test_keys_of_others_keep_their_place(item: Item, others: dict[str, Any]) -> None:
     document = item_to(item) | {f"x-{key}": value for key, value in others.items()}
     assert item_to(item_from(document)) == document
+
+
+def test_every_field_of_an_item_has_its_place() -> None:
+    found = item_from(item_to(EVERYTHING))
+    assert found == EVERYTHING
+    assert set(item_to(EVERYTHING)) == {field.name for field in attrs.fields(Item)}
 
 
 def test_what_is_at_its_default_is_left_out() -> None:

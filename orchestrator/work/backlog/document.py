@@ -290,11 +290,10 @@ _ratings = functools.cache(Assessments)
 _level = _optional(_choice(Level))
 _texts = _list(_text)
 
-_READERS: dict[str, _Read] = {
+_SHAPED: dict[str, _Read] = {
     "id": _text,
     "title": _text,
     "status": _choice(Status),
-    "priority": _whole,
     "description": _value(
         Description,
         context=_text,
@@ -305,16 +304,10 @@ _READERS: dict[str, _Read] = {
     ),
     "tags": _texts,
     "needs": _texts,
-    "parent": _optional(_text),
-    "pipeline": _optional(_text),
-    "phase": _optional(_text),
     "pool": _optional(_choice(Pool)),
     "ratings": _value(
         _ratings, size=_optional(_choice(Size)), complexity=_level, risk=_level, impact=_level
     ),
-    "needs_review": _truth,
-    "overridden": _truth,
-    "origin": _text,
     "question": _optional(
         _value(
             Question,
@@ -325,14 +318,7 @@ _READERS: dict[str, _Read] = {
             since=_choice(Status),
         )
     ),
-    "answer": _text,
-    "asked": _text,
-    "summary": _text,
     "claim": _optional(_value(Claim, ("by", "at"), by=_text, at=_whole)),
-    "reason": _text,
-    "visit": _whole,
-    "subphases": _whole,
-    "head": _text,
     "waiting": _list(
         _value(
             Waiting,
@@ -342,27 +328,19 @@ _READERS: dict[str, _Read] = {
             attempt=_text,
         )
     ),
-    "based_on": _text,
-    "created": _whole,
-    "updated": _whole,
     "foreign": _object,
 }
+"""The fields that JSON has another form for, or that an item is nothing without."""
 
-_WRITTEN_APART = {
-    "id",
-    "title",
-    "status",
-    "pool",
-    "tags",
-    "needs",
-    "description",
-    "ratings",
-    "question",
-    "claim",
-    "waiting",
-    "foreign",
+_BY_DEFAULT: dict[type, _Read] = {
+    str: _text,
+    int: _whole,
+    bool: _truth,
+    type(None): _optional(_text),
 }
 _PLAIN = tuple(
-    (field.name, field.default) for field in attrs.fields(Item) if field.name not in _WRITTEN_APART
+    (field.name, field.default) for field in attrs.fields(Item) if field.name not in _SHAPED
 )
 """The fields that are written as they are, with their defaults."""
+
+_READERS = _SHAPED | {name: _BY_DEFAULT[type(default)] for name, default in _PLAIN}
