@@ -46,6 +46,7 @@ class Backlog:
         """
         self.rules = rules
         self.wanted = wanted
+        self._filtered = bool(wanted)
         self._items: dict[str, Item] = {item.id: item for item in items}
         self._dependents: dict[str, list[str]] = {}
         self._children: dict[str, list[str]] = {}
@@ -128,8 +129,10 @@ class Backlog:
         slots = free_slots(self._running, self.rules)
         if not slots:
             return ()
-        places = self.rules.limits.max_wip - self._counts[Status.IN_PROGRESS]
-        promotions = self._ready.first(places) if places > 0 else ()
+        promotions: list[Key] = []
+        if self._ready:
+            places = self.rules.limits.max_wip - self._counts[Status.IN_PROGRESS]
+            promotions = self._ready.first(max(0, places))
         candidates = [
             action
             for key in self._work.first(slots)
@@ -172,12 +175,13 @@ class Backlog:
     def _put(self, item: Item) -> None:
         id = item.id
         old = self._items.get(id)
-        if old is not None and self.wanted:
+        if old is not None and self._filtered:
             self._keep(old, item)
         self._items[id] = item
-        if old is not None:
-            self._count(old, -1)
-        self._count(item, 1)
+        if old is None or self._filtered or old.status is not item.status:
+            if old is not None:
+                self._count(old, -1)
+            self._count(item, 1)
         was_final = old is not None and old.status.is_final
         if was_final is not item.status.is_final:
             self._release(id, 1 if was_final else -1)
@@ -214,7 +218,7 @@ class Backlog:
         return urgency(item, self.rules) if self._is_wanted(item) else None
 
     def _is_wanted(self, item: Item) -> bool:
-        return not self.wanted or item.id in self._kept or self.wanted.matches(item)
+        return not self._filtered or item.id in self._kept or self.wanted.matches(item)
 
     def _keep(self, old: Item, item: Item) -> None:
         promoted = old.status is Status.READY and item.status is Status.IN_PROGRESS
@@ -223,7 +227,7 @@ class Backlog:
 
     def _count(self, item: Item, step: int) -> None:
         self._counts[item.status] += step
-        if self.wanted and self._is_wanted(item):
+        if self._filtered and self._is_wanted(item):
             self._wanted_counts[item.status] += step
 
     def _connect(self, item: Item) -> None:

@@ -34,6 +34,10 @@ class Queue:
         self._heap = list(first)
         heapify(self._heap)
 
+    def __bool__(self) -> bool:
+        """Whether there may be something in it."""
+        return bool(self._heap)
+
     def put(self, key: Key) -> None:
         """Put an item in that counts from now on."""
         heappush(self._heap, key)

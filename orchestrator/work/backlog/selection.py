@@ -47,25 +47,24 @@ Key = tuple[int, int, int, int, str]
 PROMOTION, FURTHER, PREPARATION, NEW = range(4)
 """The kinds of a `Key`: what is begun is carried on before anything else is begun."""
 
-_KINDS = {Status.IN_PROGRESS: FURTHER, Status.SCOPING: PREPARATION}
-
 
 def next_action(item: Item, rules: Rules) -> Action | None:
     """Return what comes next for an item, seen by itself.
 
     None: it is ended, a person has it, or its pipeline or phase is unknown.
     """
+    status = item.status
     if item.claim is not None:
         return None
-    if item.status is Status.NEW:
-        return Triage(item=item.id)
-    if item.status is Status.READY:
-        return Promote(item=item.id) if _can_begin(item, rules) else None
-    place = _place(item, rules)
-    if place is None:
-        return None
-    pool, _, phase, destructive = place
-    return RunPhase(item=item.id, phase=phase, pool=pool, destructive=destructive)
+    if status is Status.IN_PROGRESS or status is Status.SCOPING:
+        place = _place(item, rules)
+        if place is None:
+            return None
+        pool, _, phase, destructive = place
+        return RunPhase(item=item.id, phase=phase, pool=pool, destructive=destructive)
+    if status is Status.READY and _can_begin(item, rules):
+        return Promote(item=item.id)
+    return Triage(item=item.id) if status is Status.NEW else None
 
 
 def urgency(item: Item, rules: Rules) -> Key | None:
@@ -74,20 +73,22 @@ def urgency(item: Item, rules: Rules) -> Key | None:
     A higher priority first; then, of ready items, the greater impact, and of others, the further
     phase; then the older. None exactly when there is no `next_action`.
     """
-    if item.claim is not None:
+    status = item.status
+    if status.is_final or item.claim is not None:
         return None
-    if item.status is Status.NEW:
-        kind, importance = NEW, 0
-    elif item.status is Status.READY:
-        if not _can_begin(item, rules):
-            return None
-        impact = item.ratings.impact
-        kind, importance = PROMOTION, -1 if impact is None else impact.rank
-    else:
+    if status is Status.IN_PROGRESS or status is Status.SCOPING:
         place = _place(item, rules)
         if place is None:
             return None
-        kind, importance = _KINDS[item.status], place[1]
+        kind = FURTHER if status is Status.IN_PROGRESS else PREPARATION
+        importance = place[1]
+    elif status is Status.READY and _can_begin(item, rules):
+        impact = item.ratings.impact
+        kind, importance = PROMOTION, -1 if impact is None else impact.rank
+    elif status is Status.NEW:
+        kind, importance = NEW, 0
+    else:
+        return None
     return kind, -item.priority, -importance, item.created, item.id
 
 
@@ -97,12 +98,10 @@ def _can_begin(item: Item, rules: Rules) -> bool:
 
 
 def _place(item: Item, rules: Rules) -> tuple[Pool, int, str, bool] | None:
-    """Return the pool, position over both pools, name and destructiveness of its phase.
+    """Return the pool, position over both pools, name and destructiveness of an item's phase.
 
     Without a phase it is at the first of its pool.
     """
-    if item.status not in _KINDS:
-        return None
     pipeline = rules.pipeline(item.pipeline)
     if pipeline is None:
         return None
