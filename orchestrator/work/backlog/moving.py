@@ -109,9 +109,9 @@ def _move_to(draft: Draft, item: Item, rules: Rules, to: str, *, text: str, by: 
     found = pipeline.find(to)
     before = item.phase
     if to == TRIAGE:
-        item = draft.step(item, Status.NEW, "moved", text=text, by=by)
+        item = draft.step(item, Status.NEW, "moved", by=by)
         item = attrs.evolve(item, phase=None, pool=None, visit=item.visit + 1, subphases=0)
-        draft.put(item)
+        _tell_move(draft, draft.put(item), before, text=text, by=by)
         return
     if found is None and not (to == DELIVER and rules.delivers):
         raise _no_phase(to, item, pipeline, rules)
@@ -130,7 +130,8 @@ def _move_to(draft: Draft, item: Item, rules: Rules, to: str, *, text: str, by: 
 
 
 def _tell_move(draft: Draft, item: Item, before: str | None, *, text: str, by: str) -> None:
-    way = f"from {before} to {item.phase}" if before else f"to {item.phase}"
+    to = item.phase or TRIAGE
+    way = f"from {before} to {to}" if before else f"to {to}"
     draft.note(item, "moved", phase=item.phase or "", text=f"{way}: {text}" if text else way, by=by)
 
 
