@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from orchestrator.errors import UnknownItemError, UsageError
 
@@ -17,6 +18,9 @@ LENGTH = 5
 TRIES = 10
 RANDOM = LENGTH * TRIES
 """How many random bytes make an id as good as certain."""
+
+_SHOWN = 8
+"""How many candidates an ambiguous beginning is answered with."""
 
 _ID = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.|\Z))*+", re.ASCII)
 _PREFIX = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*+", re.ASCII)
@@ -87,34 +91,45 @@ def fresh(mint: Callable[[], str], view: View) -> str:
     raise UsageError("no id is free", fix="choose another prefix")
 
 
-def resolve(text: str, ids: Iterable[str]) -> str:
+def resolve(text: str, ids: Collection[str]) -> str:
     """Return the id that a person means: the whole id, or the beginning of exactly one.
 
-    The beginning may be that of the part after the prefix, and its case does not matter.
+    When no id begins like it, it may be the beginning of the part after the prefix. Case matters
+    in nothing but a whole id.
 
     Args:
       ids: all that are known.
 
     Raises:
-      UnknownItemError: none begins like it, or several do; it names some of them.
+      UnknownItemError: none begins like it, or several do; it names some that may be meant.
     """
     wanted = text.strip()
-    folded = wanted.lower()
-    found = []
-    for id in ids:
-        if id == wanted:
-            return id
-        if folded and (id.lower().startswith(folded) or _suffix(id).startswith(folded)):
-            found.append(id)
-    exact = [id for id in found if folded in (id.lower(), _suffix(id))]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
-    if not found:
-        raise UnknownItemError(f'no item "{one_line(wanted, 80)}"', fix="orc list")
-    some = ", ".join(sorted(found)[:5])
+    if wanted in ids:
+        return wanted
+    folded, told = wanted.lower(), one_line(wanted, 80)
+    for part in (str.lower, _suffix):
+        found = [id for id in ids if folded and part(id).startswith(folded)]
+        exact = [id for id in found if part(id) == folded]
+        if len(exact or found) == 1:
+            return (exact or found)[0]
+        if found:
+            raise UnknownItemError(
+                f'{len(exact or found)} items begin with "{told}": {_some(exact or found)}',
+                where=told,
+                fix="write more of the id",
+            )
+    near = difflib.get_close_matches(wanted[:64], ids)
     raise UnknownItemError(
-        f'{len(found)} items begin with "{one_line(wanted, 80)}": {some}', fix="give more of the id"
+        f'there is no item "{told}"',
+        where=told,
+        fix=f"did you mean {' or '.join(near)}?" if near else "orc list shows all",
     )
+
+
+def _some(ids: Iterable[str]) -> str:
+    known = sorted(ids)
+    shown = ", ".join(known[:_SHOWN])
+    return shown if len(known) <= _SHOWN else f"{shown} and {len(known) - _SHOWN} more"
 
 
 def _suffix(id: str) -> str:

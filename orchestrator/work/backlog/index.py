@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from orchestrator.errors import UsageError
-
 from .change import Change
 from .filters import EVERYTHING, Filters
+from .ids import resolve
 from .item import Item, Status
 from .needs import unmet
 from .queue import Queue
@@ -26,9 +24,6 @@ from .selection import (
     next_action,
     urgency,
 )
-
-_SHOWN = 8
-"""How many candidates an ambiguous beginning is answered with."""
 
 
 class Backlog:
@@ -144,33 +139,12 @@ class Backlog:
         )
 
     def find(self, beginning: str) -> str:
-        """Return the id that is meant: all of it, or a beginning that only one has.
-
-        Case matters in nothing but a whole id; the part before the last "-" may be left out.
+        """Return the id that a person means; see `resolve`.
 
         Raises:
-          UsageError: there is no such item, or there are several.
+          UnknownItemError: there is no such item, or there are several.
         """
-        if beginning in self._items:
-            return beginning
-        sought = beginning.casefold()
-        for part in (str.casefold, _own_part):
-            found = [id for id in self._items if sought and part(id).startswith(sought)]
-            exact = [id for id in found if part(id) == sought]
-            if len(exact or found) == 1:
-                return (exact or found)[0]
-            if found:
-                raise UsageError(
-                    f"{beginning} can be each of {_some(exact or found)}",
-                    where=beginning,
-                    fix="write more of the id",
-                )
-        near = difflib.get_close_matches(beginning, self._items)
-        raise UsageError(
-            f"there is no item {beginning}",
-            where=beginning,
-            fix=f"did you mean {' or '.join(near)}?" if near else "`orchestrator list` shows all",
-        )
+        return resolve(beginning, self._items)
 
     def _put(self, item: Item) -> None:
         id = item.id
@@ -245,12 +219,3 @@ class Backlog:
         self._open.pop(item.id, None)
         if item.parent is not None:
             self._children[item.parent].remove(item.id)
-
-
-def _own_part(id: str) -> str:
-    return id.rpartition("-")[2].casefold()
-
-
-def _some(ids: list[str]) -> str:
-    shown = ", ".join(sorted(ids)[:_SHOWN])
-    return shown if len(ids) <= _SHOWN else f"{shown} and {len(ids) - _SHOWN} more"
