@@ -340,9 +340,7 @@ def test_a_destructive_phase_gets_its_turn_however_much_else_comes(items: list[I
     raise AssertionError("it never got its turn")
 
 
-def course_of(
-    *items: Item, limits: Limits = Limits(max_wip=2, max_concurrent=2), **orders: Any
-) -> tuple[Course, Backlog]:
+def course_of(*items: Item, limits: Limits = TWO, **orders: Any) -> tuple[Course, Backlog]:
     asked = Orders(**orders)
     return Course(asked), Backlog(attrs.evolve(RULES, limits=limits), items, asked.only)
 

@@ -92,7 +92,7 @@ def circles(items: Iterable[Item]) -> list[tuple[str, ...]]:
             need = next(rest, None)
             if need is None:
                 done.add(id)
-                del way[id]
+                way.popitem()  # in place of del, which leaves a gap to be searched through
             elif need in way:
                 ids = list(way)
                 found.add(_from_smallest(ids[ids.index(need) :]))
