@@ -10,7 +10,10 @@ import trio
 
 from orchestrator.agents.command import CommandWorker
 from orchestrator.agents.phase_workers import call_worker, command_worker
+from orchestrator.guardian.client import Guardians
+from orchestrator.run.hosting.host import GuardedHost
 from orchestrator.work.worker import Verdict, WorkerReport
+from tests.scratch import alive_with
 from tests.worker_host import SessionHost, task
 
 pytestmark = pytest.mark.processes
@@ -123,3 +126,23 @@ async def test_a_shell_command_does_a_phase(
 async def test_half_of_a_result_is_never_seen(tmp_path: Path) -> None:
     await run(call_worker("tools.phases:text"), tmp_path)
     assert sorted(os.listdir(tmp_path / "attempt")) == ["prompt.md", "result.json"]
+
+
+async def test_nobody_is_left_to_write_a_late_result(tmp_path: Path) -> None:
+    late = (
+        "(trap '' TERM HUP; while ! test -e go; do sleep 0.02; done;"
+        """ echo '{"status": "failed"}' > "$ORCHESTRATOR_RESULT") &"""
+    )
+    job = task(tmp_path)
+    async with Guardians() as guardians:
+        host = GuardedHost(
+            guardians=guardians, writable=(tmp_path,), lock=tmp_path / "workspace.lock"
+        )
+        with trio.fail_after(60):
+            report = await command_worker(late).work(
+                job, host, lambda _: None, trio.Event(), lambda _: None
+            )
+        (job.cwd / "go").touch()
+        assert alive_with(str(job.directory)) == []
+    assert report.verdict is Verdict.COMPLETE
+    assert not job.result_file.exists()
