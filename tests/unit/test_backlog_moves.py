@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -34,6 +35,13 @@ from orchestrator.work.backlog.transitions import LEGAL, route
 from tests.backlogs import DELIVERING, RULES, Backlog, minting
 
 HIGH = Assessments(risk=Level.HIGH)
+RATINGS = st.builds(
+    Assessments,
+    size=st.none() | st.sampled_from(Size),
+    complexity=st.none() | st.sampled_from(Level),
+    risk=st.none() | st.sampled_from(Level),
+    impact=st.none() | st.sampled_from(Level),
+)
 NOW = 1_790_000_000_123_456_789
 
 
@@ -82,7 +90,7 @@ def test_every_way_is_made_of_legal_steps(before: Status, after: Status) -> None
 def test_what_is_over_stays_so(status: Status) -> None:
     assert not LEGAL[status]
     backlog = Backlog(item(status), Item(id="B", title="b"))
-    asked = [
+    asked: list[Callable[[], Change]] = [
         lambda: moves.move(backlog, RULES, "A", now=1),
         lambda: moves.move(
             backlog, RULES, "A", to="plan", now=1, force=True, reason="r", approved_by="a"
@@ -285,11 +293,7 @@ def test_a_question_about_ratings_tells_those_of_now() -> None:
     assert "size large (at most medium), risk medium (at most low)" in question.text
 
 
-@given(
-    st.builds(
-        Assessments, *[st.none() | st.sampled_from(kind) for kind in (Size, Level, Level, Level)]
-    )
-)
+@given(RATINGS)
 def test_guardrails_mind_what_is_rated_above_them_and_never_the_impact(
     ratings: Assessments,
 ) -> None:
@@ -396,8 +400,10 @@ def test_a_move_past_ready_waits_for_the_approval_it_takes(to: str | None) -> No
 def test_force_goes_past_an_approval_and_is_remembered() -> None:
     start = item(Status.SCOPING, phase="scope", ratings=HIGH, needs_review=True)
     backlog = Backlog(start)
-    how = {"force": True, "reason": "it burns", "approved_by": "eve"}
-    change = backlog.apply(moves.move(backlog, RULES, "A", to="build", now=1, **how))
+    forced = moves.move(
+        backlog, RULES, "A", to="build", now=1, force=True, reason="it burns", approved_by="eve"
+    )
+    change = backlog.apply(forced)
     assert backlog.items["A"].phase == "build"
     assert any("approved by eve: it burns" in entry.text for entry in change.entries)
 
@@ -534,11 +540,12 @@ def test_a_person_completes_an_item_by_legal_steps(start: Item) -> None:
 
 def test_closing_completing_and_holding_take_words() -> None:
     backlog = Backlog(item())
-    for ask in (
+    asked: list[Callable[[], Change]] = [
         lambda: moves.close(backlog, "A", " ", now=1),
         lambda: moves.complete(backlog, "A", "", now=1),
         lambda: moves.hold(backlog, "A", "\n", now=1),
-    ):
+    ]
+    for ask in asked:
         with pytest.raises(UsageError) as caught:
             ask()
         assert caught.value.fix
