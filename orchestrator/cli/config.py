@@ -68,8 +68,7 @@ def effective(layers: Sequence[Layer]) -> Iterator[Setting]:
       ConfigError: when the layers do not go together.
     """
     for path, value in _flat((), merge_layers(layers)):
-        setters = [layer for layer in layers if _says(layer.document, path)]
-        by, where = (setters[-1].name, setters[-1].where) if setters else ("default", "")
+        by, where = _setter(layers, path)
         yield Setting(".".join(path), _masked(path[-1], value), by, where)
 
 
@@ -110,6 +109,14 @@ def _duration(seconds: float) -> str:
         ((unit, size) for unit, size in _UNITS if seconds and seconds % size == 0), ("s", 1)
     )
     return f"{seconds / size:g}{unit}"
+
+
+def _setter(layers: Sequence[Layer], path: Sequence[str]) -> tuple[str, str]:
+    """Return the name of the layer that a value comes from, and which file that is."""
+    if path[0] == "pipelines":  # a pipeline is of one layer as a whole
+        layers = [layer for layer in layers if _says(layer.document, path[:2])][-1:]
+    setters = [layer for layer in layers if _says(layer.document, path)]
+    return (setters[-1].name, setters[-1].where) if setters else ("default", "")
 
 
 def _says(document: Any, path: Sequence[str]) -> bool:

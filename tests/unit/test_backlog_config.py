@@ -257,3 +257,12 @@ def test_pipelines_are_shown_as_they_are_written(tmp_path: Path) -> None:
         "call": "tools.site:publish",
     }
     assert phases[0]["leave"] == [{"command": "make lint"}, {"absent": "**/*.orig"}]
+
+
+def test_a_pipeline_is_of_one_layer_as_a_whole(tmp_path: Path) -> None:
+    user = "[pipelines.feature]\ndescription = 'u'\nphases = [{name = 'a'}]\n"
+    load(tmp_path, "[pipelines.feature]\nphases = [{name = 'c'}]\n", user)
+    layers = read_layers(tmp_path / "orchestrator.toml", environ={"XDG_CONFIG_HOME": str(tmp_path)})
+    shown = {setting.key: (setting.value, setting.layer) for setting in effective(layers)}
+    assert shown["pipelines.feature.description"] == ("", "default")
+    assert shown["pipelines.feature.phases"] == ([{"name": "c"}], "project file")
