@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import cattrs
@@ -17,7 +17,9 @@ from cattrs.errors import ClassValidationError
 from .errors import UsageError
 from .messages import Command
 from .plugin import Registration
-from .structure import first_problem, strictly
+from .structure import first_problem, one_of, strictly
+
+T = TypeVar("T")
 
 _WORDS: Mapping[Any, str] = {
     str: "TEXT", int: "INT", float: "NUMBER", bool: "true|false", Path: "PATH",
@@ -65,6 +67,15 @@ def build_command(registration: Registration, document: Mapping[str, Any]) -> Co
             where=registration.name,
             fix=f"{fix}; {usage}" if fix else usage,
         ) from None
+
+
+def structured(kind: type[T], document: Mapping[str, Any]) -> T:
+    """Return the value that a document describes, checked like the fields of a command.
+
+    Raises:
+      ClassValidationError: when it describes none; `structure.first_problem` says why.
+    """
+    return _CONVERTER.structure(document, kind)
 
 
 def read_argument(registration: Registration, name: str, text: str) -> Any:
@@ -135,12 +146,22 @@ def _blamed(command: type[Command[Any]], document: Mapping[str, Any]) -> str:
     return ""
 
 
+def _has_words(kind: object) -> bool:
+    """Tell whether a type is an enum whose values are all texts."""
+    return (
+        isinstance(kind, type)
+        and issubclass(kind, enum.Enum)
+        and all(isinstance(member.value, str) for member in kind)
+    )
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, strictly(kind))
     converter.register_structure_hook(Path, lambda value, _: Path(strictly(str)(value, str)))
     converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook_factory(_has_words, one_of)
     return converter
 
 

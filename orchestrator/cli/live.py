@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -25,6 +24,8 @@ from orchestrator.runtime import StopRequested
 from orchestrator.stop import StopLevel
 from orchestrator.text import clock_time, duration, one_line
 
+from .cells import cells as cells
+from .cells import cut as cut
 from .output import Quiet, coloured
 from .render import PlainLines, write_slowly
 
@@ -46,30 +47,6 @@ def columns_of(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:
         return 80
-
-
-def cells(text: str) -> int:
-    """Return how many columns a terminal needs for printable text."""
-    return sum(_cells(character) for character in text)
-
-
-def cut(text: str, room: int) -> str:
-    """Return as much of the text as fits into ``room`` columns, with a mark where it was cut."""
-    if cells(text) <= room:
-        return text
-    kept, used = [], 0
-    for character in text:
-        used += _cells(character)
-        if used > room - 1:
-            break
-        kept.append(character)
-    return "".join(kept) + "…" if room > 0 else ""
-
-
-def _cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 @attrs.define(eq=False)

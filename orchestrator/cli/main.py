@@ -30,6 +30,19 @@ _MODULES = {
     "demo": "demo",
     "run": "run",
     "verify": "verify",
+    "add": "items",
+    "edit": "items",
+    "answer": "items",
+    "move": "items",
+    "retry": "items",
+    "hold": "items",
+    "close": "items",
+    "complete": "items",
+    "claim": "items",
+    "pipeline": "pipelines",
+    "worklog": "worklog",
+    "import": "exchange:take_over",
+    "export": "exchange:hand_over",
     "status": "status",
     "logs": "logs",
     "events": "events",
@@ -51,6 +64,7 @@ _MODULES = {
     "plugins": "call",
     "call": "call",
 }
+"""The module of each command, and its function there when that has another name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,8 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not os.path.isdir(arguments.directory):
             raise UsageError("no such directory", where=arguments.directory, fix="check -C DIR")
-        module = importlib.import_module(f".{_MODULES[arguments.command]}", __package__)
-        command: Any = getattr(module, arguments.command)
+        name, _, function = _MODULES[arguments.command].partition(":")
+        module = importlib.import_module(f".{name}", __package__)
+        command: Any = getattr(module, function or arguments.command)
         return int(command(arguments))
     except OrchestratorError as error:
         print_error(error, as_json=arguments.json)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn, TypeAlias
 
 from orchestrator import __version__
-from orchestrator.errors import UsageError
+
+from .arguments import Commands, Parser, add_command
+from .backlog_arguments import add_backlog, add_filters, add_orders
 
 _MAIN = """\
 start          init      look at what is here, write orchestrator.toml
                doctor    check git, identity, agent, spec and locks
                demo      the whole loop on a scripted worker: no keys, no network
-work           run       drive a change to done  verify what is there
-see            status    what is going on       list   the changes of the spec
-               show      one change             logs   the output of an attempt
+work           run       drive a change, or the backlog, to done
+               verify    what is there
+backlog        add       items, one or many      edit   what is known of one
+               answer    what an item asks       move   it to another phase
+               retry     what stopped it         hold   it until you say so
+               close     without doing it        complete   it: you did the rest
+               claim     it: you work on it      pipeline   the phases in force
+               worklog   what was done, by month
+               import    from another backlog    export     to one
+see            status    what is going on       list   items, and changes of the spec
+               show      an item, or a change   logs   the output of an attempt
                diff      what a run changed
                events    what happened          report what happened, in full
                why       why an item is where it is
@@ -30,19 +39,9 @@ more           config    the settings in force, and where each comes from
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises what argparse would print, so that ``--json`` covers wrong arguments too."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, fix=f"{self.prog} --help")
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = _Parser(
+    parser = Parser(
         prog="orc",
         description="Drives coding agents through a spec, checks the results, commits every step.",
         epilog=_MAIN,
@@ -53,14 +52,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for group in (_start, _work, _see, _steer, _after, _deliver, _more):
+    for group in (_start, _work, add_backlog, _see, _steer, _after, _deliver, _more):
         group(commands)
     return parser
 
 
-def _start(commands: _Commands) -> None:
-    _add(commands, "init", "write orchestrator.toml from what is here")
-    doctor = _add(commands, "doctor", "check git, identity, agent, spec and locks", json=True)
+def _start(commands: Commands) -> None:
+    add_command(commands, "init", "write orchestrator.toml from what is here")
+    doctor = add_command(
+        commands, "doctor", "check git, identity, agent, spec and locks", json=True
+    )
     doctor.add_argument(
         "--bundle", nargs="?", const="", metavar="FILE", help="write an archive for a bug report"
     )
@@ -68,13 +69,13 @@ def _start(commands: _Commands) -> None:
         "--no-logs", dest="logs", action="store_false", help="without what workers printed"
     )
     doctor.add_argument("--baseline", action="store_true", help="run set-up and verification too")
-    demo = _add(commands, "demo", "run the real loop on a scripted worker")
+    demo = add_command(commands, "demo", "run the real loop on a scripted worker")
     demo.add_argument("--keep", action="store_true", help="keep the demo's repository")
 
 
-def _work(commands: _Commands) -> None:
-    _run(_add(commands, "run", "drive a change to done", json=True))
-    verify = _add(commands, "verify", "set up and verify in a fresh workspace", json=True)
+def _work(commands: Commands) -> None:
+    _run(add_command(commands, "run", "drive a change to done", json=True))
+    verify = add_command(commands, "verify", "set up and verify in a fresh workspace", json=True)
     verify.add_argument("item", nargs="?", help="whose branch; HEAD when left out")
     verify.add_argument(
         "--setup", action="append", metavar="CMD", help="may be given several times"
@@ -84,20 +85,24 @@ def _work(commands: _Commands) -> None:
     )
 
 
-def _see(commands: _Commands) -> None:
-    status = _add(commands, "status", "what is going on", json=True)
+def _see(commands: Commands) -> None:
+    status = add_command(commands, "status", "what is going on", json=True)
     status.add_argument("item", nargs="?")
-    _add(commands, "list", "the changes of the spec", json=True)
-    show = _add(commands, "show", "one change, its stories and scenarios", json=True)
-    show.add_argument("change")
-    show.add_argument("--prompt", metavar="STORY", help="print the prompt of this story")
-    logs = _add(commands, "logs", "the output of an attempt, the newest by default")
+    listed = add_command(commands, "list", "items, and the changes of the spec", json=True)
+    add_filters(listed)
+    listed.add_argument("--ready", action="store_true", help="what can be worked on right now")
+    listed.add_argument("--all", action="store_true", help="also what is done or closed")
+    show = add_command(commands, "show", "one item, or one change of the spec", json=True)
+    show.add_argument("name", metavar="ID|CHANGE")
+    show.add_argument("--history", action="store_true", help="also all that happened to the item")
+    show.add_argument("--prompt", metavar="STORY", help="print the prompt of a change's story")
+    logs = add_command(commands, "logs", "the output of an attempt, the newest by default")
     logs.add_argument("attempt", nargs="?", metavar="ATTEMPT|ITEM")
     _follow(logs)
-    events = _add(commands, "events", "what happened, numbered", json=True)
+    events = add_command(commands, "events", "what happened, numbered", json=True)
     events.add_argument("--since", type=int, metavar="N", help="only what came after number N")
     _follow(events)
-    diff = _add(commands, "diff", "what a run changed")
+    diff = add_command(commands, "diff", "what a run changed")
     diff.add_argument("item")
     diff.add_argument("--stat", action="store_true", help="only the names of the files")
 
@@ -106,8 +111,8 @@ def _follow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
 
 
-def _steer(commands: _Commands) -> None:
-    stop = _add(commands, "stop", "stop what runs here: what runs may finish for 10 s")
+def _steer(commands: Commands) -> None:
+    stop = add_command(commands, "stop", "stop what runs here: what runs may finish for 10 s")
     level = stop.add_mutually_exclusive_group()
     level.add_argument(
         "--now",
@@ -124,27 +129,29 @@ def _steer(commands: _Commands) -> None:
         const="force",
         help="kill it, also when it is stuck",
     )
-    _add(commands, "pause", "begin no new attempt")
-    _add(commands, "resume", "begin attempts again")
-    tell = _add(commands, "tell", "say something to the next attempts of an item")
+    add_command(commands, "pause", "begin no new attempt")
+    add_command(commands, "resume", "begin attempts again")
+    tell = add_command(commands, "tell", "say something to the next attempts of an item")
     tell.add_argument("item")
     tell.add_argument("text", nargs="+")
     tell.add_argument("--now", action="store_true", help="interrupt the running attempt for it")
 
 
-def _after(commands: _Commands) -> None:
-    report = _add(commands, "report", "what happened, in full", json=True)
+def _after(commands: Commands) -> None:
+    report = add_command(commands, "report", "what happened, in full", json=True)
     report.add_argument("item", nargs="?", help="all that ever ran when left out")
     form = report.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", help="write one self-contained HTML file")
     form.add_argument("-o", dest="output", metavar="FILE", help="write to FILE instead of stdout")
-    why = _add(commands, "why", "why an item is where it is, and what to say next", json=True)
+    why = add_command(
+        commands, "why", "why an item is where it is, and what to say next", json=True
+    )
     why.add_argument("item")
     why.add_argument("story", nargs="?", help="the one the item is at when left out")
 
 
-def _deliver(commands: _Commands) -> None:
-    finish = _add(commands, "finish", "deliver the result of an item", json=True)
+def _deliver(commands: Commands) -> None:
+    finish = add_command(commands, "finish", "deliver the result of an item", json=True)
     finish.add_argument("item")
     how = finish.add_mutually_exclusive_group()
     finish.set_defaults(how="keep")
@@ -160,24 +167,28 @@ def _deliver(commands: _Commands) -> None:
     finish.add_argument("-m", dest="message", metavar="TEXT", help="of the squashed commit")
     finish.add_argument("--verify", action="append", metavar="CMD")
     finish.add_argument("--command-timeout", metavar="TIME", help="of one git command")
-    undo = _add(commands, "undo", "take the last delivery back", json=True)
+    undo = add_command(commands, "undo", "take the last delivery back", json=True)
     undo.add_argument("item", nargs="?")
-    gc = _add(commands, "gc", "remove what was delivered and kept long enough", json=True)
+    gc = add_command(commands, "gc", "remove what was delivered and kept long enough", json=True)
     gc.add_argument("--dry-run", action="store_true", help="say what would be removed")
-    recover = _add(commands, "recover", "list what is pinned, or restore one", json=True)
+    recover = add_command(commands, "recover", "list what is pinned, or restore one", json=True)
     recover.add_argument("pinned", nargs="?", metavar="ATTEMPT|ITEM")
     recover.add_argument("--to", metavar="DIR", help="write the kept files into this new directory")
 
 
-def _more(commands: _Commands) -> None:
-    config = _add(commands, "config", "the settings in force, and where each comes from", json=True)
+def _more(commands: Commands) -> None:
+    config = add_command(
+        commands, "config", "the settings in force, and where each comes from", json=True
+    )
     config.add_argument("key", nargs="?", help="only this one, or those below it")
     _settings(config)
-    _add(commands, "plugins", "the commands of installed plugins", json=True)
-    call = _add(commands, "call", "run a command of a plugin", json=True)
+    add_command(commands, "plugins", "the commands of installed plugins", json=True)
+    call = add_command(commands, "call", "run a command of a plugin", json=True)
     call.add_argument("name", metavar="PLUGIN.COMMAND")
     call.add_argument("arguments", nargs="*", metavar="KEY=VALUE", help="or one JSON object")
-    completion = _add(commands, "completion", "print a script that completes orc in your shell")
+    completion = add_command(
+        commands, "completion", "print a script that completes orc in your shell"
+    )
     completion.add_argument("shell", nargs="?", choices=("bash", "zsh", "fish"), default="bash")
     completion.add_argument("--list", choices=("items", "changes"), help=argparse.SUPPRESS)
 
@@ -188,9 +199,10 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--fail-fast", action="store_true", help="several: end after a failure")
     run.add_argument("--story", action="append", metavar="N", help="only this; may be repeated")
     run.add_argument("--from", dest="first", metavar="N", help="from this story on")
-    run.add_argument("--step", action="store_true", help="one story, then pause")
+    run.add_argument("--step", action="store_true", help="one story, or phase, then pause")
     run.add_argument("--prompt", metavar="TEXT|FILE|-", help="a task in words instead of a change")
     run.add_argument("--until", metavar="CMD", help="the task is done when this succeeds too")
+    add_orders(run)
     _settings(run)
     run.add_argument("--model")
     run.add_argument(
@@ -224,17 +236,3 @@ def _settings(by: argparse.ArgumentParser) -> None:
     )
     by.add_argument("--finish", choices=("keep", "merge", "squash", "apply"))
     by.add_argument("--keep-awake", action="store_true", default=None, help="while it runs")
-
-
-def _add(
-    commands: _Commands,
-    name: str,
-    text: str,
-    *,
-    json: bool = False,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, description=text, allow_abbrev=False)
-    parser.set_defaults(json=False)
-    if json:
-        parser.add_argument("--json", action="store_true", help="JSON on stdout")
-    return parser

@@ -1,10 +1,11 @@
-"""`list` and `show`: what the spec holds."""
+"""`list` and `show`: what there is to do, in the backlog and in the spec."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +13,61 @@ import attrs
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import UsageError
+from orchestrator.errors import NoSpecError, SpecError, UnknownItemError, UsageError
 from orchestrator.run.build import choose_build
 from orchestrator.run.records.ledger import read_attempts, read_run
 from orchestrator.run.specs import find_change, find_item, find_source
 from orchestrator.store.reading import open_reader
 from orchestrator.text import one_line
+from orchestrator.work.backlog.filters import parse_filters
+from orchestrator.work.backlog.item import Item
+from orchestrator.work.backlog.needs import unmet
 from orchestrator.work.loop import gather_learnings, last_failure
 from orchestrator.work.prompt import story_prompt
-from orchestrator.work.spec import Change, Story
+from orchestrator.work.spec import Change, ChangeSummary, SpecSource, Story
 
+from .item_document import item_document
+from .item_page import show_item
+from .listing import in_order, print_items, ready, wanted
 from .output import coloured, print_json
+from .stored import open_stored, settings
 
 
 def list(arguments: argparse.Namespace) -> int:
-    """Print every open change with its progress."""
+    """Print the items of the backlog, then every open change with its progress."""
     repo = Repository.open(Path(arguments.directory))
-    changes = find_source(repo, Path(arguments.directory)).changes()
+    items, known = _items(repo, arguments)
+    narrowed = arguments.ready or bool(arguments.only)
+    changes = () if narrowed else _changes(repo, arguments, required=not known)
     if arguments.json:
-        print_json({"changes": [attrs.asdict(change) for change in changes]})
+        documents = [item_document(item, unmet=unmet(known, item)) for item in items]
+        print_json({"items": documents, "changes": [attrs.asdict(change) for change in changes]})
         return 0
-    if not changes:
-        print("no open changes")
-    for change in changes:
+    if items:
+        print_items(items, known)
+    elif narrowed:
+        print("no such item" if known else "no items: orc add TITLE")
+    elif not changes:
+        print("no open items, no open changes" if known else "no open changes")
+    for number, change in enumerate(changes):
+        if items and not number:
+            print()
         state = coloured("done", "green", sys.stdout) if change.status == "complete" else ""
         print(f"{change.id:<32} {change.done}/{change.total} tasks  {state}".rstrip())
     return 0
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print one change, or the prompt of one story."""
+    """Print one item, one change, or the prompt of one story."""
     repo = Repository.open(Path(arguments.directory))
-    source, change_id = find_change(repo, Path(arguments.directory), arguments.change)
-    change = source.read(change_id)
+    unknown: UnknownItemError | None = None
+    if arguments.prompt is None:
+        try:
+            show_item(repo, arguments)
+            return 0
+        except UnknownItemError as error:
+            unknown = error
+    source, change_id, change = _change(repo, arguments, unknown)
     if arguments.prompt is not None:
         item, _ = find_item(repo, source, change_id, os.path.relpath(source.root, repo.checkout))
         print(_prompt(repo, item, change, arguments.prompt), end="")
@@ -53,6 +76,46 @@ def show(arguments: argparse.Namespace) -> int:
     else:
         _print_change(change)
     return 0
+
+
+def _items(
+    repo: Repository, arguments: argparse.Namespace
+) -> tuple[Sequence[Item], dict[str, Item]]:
+    """Return the items that were asked for, in their order, and all that there are."""
+    filters = parse_filters(arguments.only)
+    with open_stored(repo.state_dir) as stored:
+        known = {item.id: item for item in stored.items()}
+    if arguments.ready:
+        could = ready(known, settings(repo, arguments).rules())
+        return tuple(filter(filters.matches, could)), known
+    return in_order(wanted(known.values(), filters, final=arguments.all)), known
+
+
+def _change(
+    repo: Repository, arguments: argparse.Namespace, unknown: UnknownItemError | None
+) -> tuple[SpecSource, str, Change]:
+    """Return the change that is named; what is said of it, when there is none, is said of both."""
+    try:
+        source, change_id = find_change(repo, Path(arguments.directory), arguments.name)
+        return source, change_id, source.read(change_id)
+    except SpecError as error:
+        if unknown is None:
+            raise
+        raise UnknownItemError(
+            f"{unknown.message}; {error.message}", where=unknown.where, fix=unknown.fix
+        ) from error
+
+
+def _changes(
+    repo: Repository, arguments: argparse.Namespace, *, required: bool
+) -> Sequence[ChangeSummary]:
+    """Return the changes of the spec; none is no error where there is a backlog."""
+    try:
+        return find_source(repo, Path(arguments.directory)).changes()
+    except NoSpecError:
+        if required:
+            raise
+        return ()
 
 
 def change_document(change: Change) -> dict[str, Any]:

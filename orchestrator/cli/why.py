@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import textwrap
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +23,9 @@ from orchestrator.run.specs import find_change
 from orchestrator.settings import Config
 
 from .output import coloured, print_json, width
+from .rows import INDENT, print_row
 
 _EVIDENCE = 12
-_INDENT = 10
 
 
 def why(arguments: argparse.Namespace) -> int:
@@ -45,7 +44,7 @@ def why(arguments: argparse.Namespace) -> int:
     else:
         _print(answer)
         if trouble:
-            _row("but", f"a run stops at once: {trouble}")
+            print_row("but", f"a run stops at once: {trouble}")
     return 0
 
 
@@ -91,30 +90,24 @@ def _document(answer: Why) -> dict[str, object]:
 
 def _print(answer: Why) -> None:
     print(coloured(answer.headline, "bold", sys.stdout))
-    _row("because", answer.because)
+    print_row("because", answer.because)
     _print_evidence(answer.evidence)
     for kind, text in answer.facts:
-        _row(kind, text)
+        print_row(kind, text)
         if kind == "last" and answer.last is not None:
             _print_evidence(answer.last.record.evidence)
-    _row("next", answer.next)
+    print_row("next", answer.next)
     longest = max(len(command) for command, _ in answer.say)
     for number, (command, does) in enumerate(answer.say):
         label = "" if number else "say"
-        print(f"{label:<{_INDENT}}{command:<{longest}}  {coloured(f'# {does}', 'dim', sys.stdout)}")
+        print(f"{label:<{INDENT}}{command:<{longest}}  {coloured(f'# {does}', 'dim', sys.stdout)}")
 
 
 def _print_evidence(evidence: str) -> None:
     lines = evidence.expandtabs(4).splitlines()
-    room = width() - _INDENT - 2
+    room = width() - INDENT - 2
     if len(lines) > _EVIDENCE:
-        print(f"{'':<{_INDENT}}| … {len(lines) - _EVIDENCE} lines before: orc report shows them")
+        print(f"{'':<{INDENT}}| … {len(lines) - _EVIDENCE} lines before: orc report shows them")
     for line in lines[-_EVIDENCE:]:
         cut = line if len(line) <= room else line[: room - 1] + "…"
-        print(coloured(f"{'':<{_INDENT}}| {cut}", "dim", sys.stdout))
-
-
-def _row(label: str, text: str) -> None:
-    lines = textwrap.wrap(text, max(20, width() - _INDENT)) or [""]
-    for number, line in enumerate(lines):
-        print(f"{'' if number else label:<{_INDENT}}{line}")
+        print(coloured(f"{'':<{INDENT}}| {cut}", "dim", sys.stdout))

@@ -20,7 +20,7 @@ class Addition:
 
     Attributes:
       description: free text; lines that begin with "Problem:" and the like begin a part of it.
-      needs, parent: ids, or keys of earlier items of the same call.
+      needs, parent: ids, their unique beginnings, or keys of earlier items of the same call.
     """
 
     title: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import attrs
@@ -41,7 +41,8 @@ _DEADLINE = 120.0
 async def add_items(command: AddItems, context: Context) -> tuple[str, ...]:
     """Handle `AddItems`."""
     book = context.service(Book)
-    new = [_new(addition) for addition in command.items]
+    keys = {addition.key for addition in command.items}
+    new = [_new(addition, lambda id: _meant(context, id, keys)) for addition in command.items]
     mint = minting(book)
 
     def decide(view: View, now: int) -> Change:
@@ -199,8 +200,15 @@ def _ratings(command: Addition | EditItem) -> Assessments:
     )
 
 
-def _new(addition: Addition) -> NewItem:
+def _meant(context: Context, beginning: str, keys: Collection[str]) -> str:
+    """Return the id, or the key of an item that is added too."""
+    return beginning if beginning in keys else _found(context, (beginning,))[0]
+
+
+def _new(addition: Addition, meant: Callable[[str], str]) -> NewItem:
     fields = attrs.asdict(addition, recurse=False)
     for name in ("size", "complexity", "risk", "impact"):
         del fields[name]
+    fields["needs"] = tuple(map(meant, addition.needs))
+    fields["parent"] = meant(addition.parent) if addition.parent else None
     return NewItem(**fields, ratings=_ratings(addition))

@@ -1,0 +1,163 @@
+"""Asks the backlog for a change: the engine that runs here, else a short one of our own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.control.client import Engine, connect
+from orchestrator.control.protocol import MAX_FRAME
+from orchestrator.errors import (
+    BusyError,
+    EngineLostError,
+    NoEngineError,
+    OrchestratorError,
+    StoppedError,
+)
+
+from .place import find_state
+
+MOST = MAX_FRAME - 4096
+"""Bytes of JSON that the fields of one call may take: an engine reads no longer frames."""
+
+_BRIEF = "-"
+"""What an engine is about that does nothing but one of these commands."""
+
+_PATIENCE = 10.0
+_PAUSE = 0.02
+_ANSWER_SECONDS = 60.0
+
+Calls = Sequence[tuple[str, Mapping[str, Any]]]
+"""Names of commands, such as "backlog.add-items", each with its fields."""
+
+
+def ask(arguments: argparse.Namespace, name: str, **fields: Any) -> Any:
+    """Have one command of the backlog done and return its result as JSON holds it.
+
+    Raises:
+      OrchestratorError: as `ask_all`.
+    """
+    return ask_all(arguments, [(name, fields)])[0]
+
+
+def ask_all(arguments: argparse.Namespace, calls: Calls) -> list[Any]:
+    """Have commands done, one after another, and return their results as JSON holds them.
+
+    Who owns the repository and cannot be asked may be about to begin, or to end: it is tried again
+    until the same one has been in the way for ten seconds.
+
+    Raises:
+      BusyError: when it was in the way all that time.
+      EngineLostError: when the engine ended before it answered; what was asked may be done.
+      OrchestratorError: what a command raised; those after it were not begun.
+    """
+    state, patience = find_state(arguments), _Patience()
+    done: list[Any] = []
+    while True:
+        try:
+            engine = _reach(state)
+            if engine is None:
+                _ask_ourselves(arguments, calls, done)
+                return done
+        except (BusyError, EngineLostError) as error:  # nothing was asked yet
+            patience.spend(error)
+            continue
+        with engine:
+            if _ask_engine(engine, calls, done):
+                return done
+        time.sleep(_PAUSE)
+
+
+def author(directory: str) -> str:
+    """Return who gives the commands: ``ORC_AUTHOR``, whom git knows, or who is logged in."""
+    from orchestrator.adapters.git.discover import as_operator
+
+    for name in ("ORC_AUTHOR", "GIT_AUTHOR_NAME"):
+        if told := os.environ.get(name, "").strip():
+            return told
+    git = shutil.which("git") or "git"
+    known = as_operator(git, Path(directory), "config", "user.name").stdout
+    if told := os.fsdecode(known).strip():
+        return told
+    import getpass  # late: few need it
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name
+        return f"user {os.getuid()}"
+
+
+class _Patience:
+    """How long we have been refused for the same reason."""
+
+    def __init__(self) -> None:
+        self._reason, self._until = "", 0.0
+
+    def spend(self, error: OrchestratorError) -> None:
+        """Wait a moment, or raise the error when it has been the same one for long."""
+        if error.message != self._reason:
+            self._reason, self._until = error.message, time.monotonic() + _PATIENCE
+        elif time.monotonic() > self._until:
+            raise error
+        time.sleep(_PAUSE)
+
+
+def _reach(state: Path) -> Engine | None:
+    """Return the engine that listens; None when there is none, or one that is as brief as ours.
+
+    A brief one may end before it has read what we say, and we would never know.
+    """
+    try:
+        engine = connect(state)
+    except NoEngineError:
+        return None
+    if engine.hello.get("item") != _BRIEF:
+        return engine
+    with engine:
+        return None
+
+
+def _ask_engine(engine: Engine, calls: Calls, done: list[Any]) -> bool:
+    """Ask for what is not done yet; False when the engine is stopping and takes nothing more."""
+    for name, fields in calls[len(done) :]:
+        asked = {"name": name, "arguments": dict(fields)}
+        try:
+            done.append(engine.call("call", patience=_ANSWER_SECONDS, **asked))
+        except OrchestratorError as error:
+            if error.code == StoppedError.code:
+                return False
+            raise
+    return True
+
+
+def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any]) -> None:
+    # Late: whoever only asks an engine does not wait for these.
+    import trio
+
+    from orchestrator.adapters.git.repository import Repository
+    from orchestrator.calling import build_command, plain
+    from orchestrator.registry import Registry
+    from orchestrator.run.backlog.handlers import plugin
+    from orchestrator.run.engine.engine import run_engine
+    from orchestrator.runtime import Orchestrator
+
+    from .stored import settings
+
+    repo = Repository.open(Path(arguments.directory))
+    config = settings(repo, arguments)
+    known = Registry([plugin]).by_name
+    commands = [build_command(known[name], fields) for name, fields in calls]
+
+    async def work(orchestrator: Orchestrator) -> None:
+        for command in commands[len(done) :]:
+            done.append(plain(await orchestrator.call(command)))
+
+    async def run() -> None:
+        await run_engine(repo, _BRIEF, work, config=config, signals=True)
+
+    trio.run(run)
