@@ -22,6 +22,7 @@ from .stop import StopLevel, StopWatcher
 from .supervisor import RestartPolicy, Service, supervise
 
 R = TypeVar("R")
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 MAILBOX_SIZE = 256
@@ -54,6 +55,7 @@ class Orchestrator:
     _bus: EventBus
     _mailbox: Mailbox
     _grace: float
+    _services: Mapping[type[Any], object]
     # Shielded: executions that end because all is cancelled still commit and record.
     _commands: trio.CancelScope = attrs.field(
         factory=lambda: trio.CancelScope(shield=True), init=False
@@ -81,6 +83,14 @@ class Orchestrator:
         if not self._mailbox.put_nowait(envelope):
             await self._mailbox.put(envelope)
         return cast(R, await envelope.wait())
+
+    def service(self, kind: type[T]) -> T:
+        """Return the service that `open_orchestrator` was given under this type.
+
+        Raises:
+          KeyError: when there is none.
+        """
+        return cast(T, self._services[kind])
 
     def events(self) -> AbstractContextManager[Subscription]:
         """Subscribe to what is published from now on, for as long as the block lasts."""
@@ -228,13 +238,16 @@ async def open_orchestrator(
     """
     registry = Registry(plugins)
     bus, mailbox, stopping = EventBus(), Mailbox(MAILBOX_SIZE), StopWatcher(on_force)
-    handle = Orchestrator(stopping=stopping, bus=bus, mailbox=mailbox, grace=grace)
+    services = {StopWatcher: stopping, **services}
+    handle = Orchestrator(
+        stopping=stopping, bus=bus, mailbox=mailbox, grace=grace, services=services
+    )
     stopping.listen(handle._on_level)
     coordinator = Coordinator(
         mailbox=mailbox,
         registry=registry,
         publish=bus.publish,
-        services={StopWatcher: stopping, **services},
+        services=services,
     )
     serving = {name: make(handle) for name, make in servers.items()}
     pumping = trio.CancelScope(shield=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
 
 import trio
 
 from orchestrator.bridge import Sink
-from orchestrator.errors import OrchestratorError
 from orchestrator.guardian.client import Guardians
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.commands import OpenRun, RecordFact, ReleaseWorkspace
-from orchestrator.run.delivery.commands import CollectGarbage, SettleDelivery
-from orchestrator.run.engine.awake import kept_awake
-from orchestrator.run.engine.engine import INTERRUPT_AFTER, run_engine
-from orchestrator.run.engine.notify import Notifier
+from orchestrator.run.delivery.commands import SettleDelivery
+from orchestrator.run.engine.comforts import collect_garbage, comforts, interrupt_later
+from orchestrator.run.engine.engine import run_engine
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import BuildInferred, RunStarted, Warned
 from orchestrator.run.loop.results import Outcome
@@ -23,8 +20,6 @@ from orchestrator.run.loop.story_loop import StoryLoop
 from orchestrator.run.plan import Plan, RunOptions
 from orchestrator.run.runner import make_runner
 from orchestrator.runtime import Orchestrator
-
-_COLLECTED_AT_ONCE = 100
 
 
 async def run_change(
@@ -52,7 +47,7 @@ async def run_change(
     steering = Steering()
 
     async def work(orchestrator: Orchestrator) -> Outcome:
-        async with _comforts(plan, orchestrator):
+        async with comforts(plan.config, plan.repo.checkout, plan.item, orchestrator):
             return await _work(plan, options, orchestrator, steering)
 
     return await run_engine(
@@ -67,32 +62,13 @@ async def run_change(
     )
 
 
-@asynccontextmanager
-async def _comforts(plan: Plan, orchestrator: Orchestrator) -> AsyncGenerator[None, None]:
-    """Do for a person who is away what he asked for."""
-
-    async def warn(message: str) -> None:
-        fact = Warned(message=message)
-        await orchestrator.call(RecordFact(fact=fact, item=plan.item, run=""))
-
-    wanted = plan.config.execution
-    async with AsyncExitStack() as stack:
-        if wanted.notify:
-            checkout = plan.repo.checkout
-            notifier = Notifier(command=wanted.notify, item=plan.item, cwd=checkout, warn=warn)
-            await stack.enter_async_context(notifier.around(orchestrator))
-        if wanted.keep_awake:
-            await stack.enter_async_context(kept_awake(warn))
-        yield
-
-
 async def _work(
     plan: Plan, options: RunOptions, orchestrator: Orchestrator, steering: Steering
 ) -> Outcome:
     async with Guardians() as guardians, trio.open_nursery() as nursery:
         interrupt = trio.Event()
         stopping = orchestrator.stopping.requested
-        nursery.start_soon(_interrupt_later, stopping, interrupt, steering)
+        nursery.start_soon(interrupt_later, stopping, interrupt, steering)
         spec = plan.target.spec(plan.repo.checkout)
         for directory in plan.agent.directories:
             await trio.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,26 +87,8 @@ async def _work(
                     told = Warned(message=message)
                     await orchestrator.call(RecordFact(fact=told, item=plan.item, run=""))
         nursery.cancel_scope.cancel()
-    await _collect(plan, orchestrator)
+    await collect_garbage(plan.config, orchestrator)
     return outcome
-
-
-async def _collect(plan: Plan, orchestrator: Orchestrator) -> None:
-    """Remove a bounded share of what earlier items left and was kept long enough."""
-    retention = plan.config.execution.retention
-    try:
-        await orchestrator.call(CollectGarbage(retention=retention, limit=_COLLECTED_AT_ONCE))
-    except OrchestratorError as error:  # the run itself ended as it did
-        orchestrator.publish(Warned(message=f"nothing was cleared away: {error.message}"))
-
-
-async def _interrupt_later(
-    requested: trio.Event, interrupt: trio.Event, steering: Steering
-) -> None:
-    await requested.wait()
-    await trio.sleep(INTERRUPT_AFTER)
-    interrupt.set()
-    steering.interrupt_all()
 
 
 def _started(plan: Plan) -> RunStarted:

@@ -152,6 +152,19 @@ class Reader:
         )
         return tuple(AttemptRow(*row) for row in rows)
 
+    def attempts_since(self, number: int) -> tuple[AttemptRow, ...]:
+        """Return the attempts that were begun after the ``number``-th, see `last_attempt`."""
+        rows = self._rows(
+            "SELECT id, item, run, state, at, document FROM attempts WHERE number > ? "
+            "ORDER BY number",
+            number,
+        )
+        return tuple(AttemptRow(*row) for row in rows)
+
+    def last_attempt(self) -> int:
+        """Return the number of the newest attempt, 0 when there is none."""
+        return int(self._rows("SELECT coalesce(max(number), 0) FROM attempts")[0][0])
+
     def facts(
         self,
         since: int = 0,
@@ -227,10 +240,20 @@ class Reader:
         )
         return tuple(GuidanceRow(*row) for row in rows)
 
-    def items(self) -> tuple[ItemRow, ...]:
-        """Return every item of the backlog, in the order they were added."""
-        rows = self._rows("SELECT id, status, document FROM items ORDER BY number")
+    def items(self, *statuses: str) -> tuple[ItemRow, ...]:
+        """Return the items of the backlog that have one of these statuses, all without any.
+
+        They are in the order they were added.
+        """
+        some = f"WHERE status IN ({', '.join('?' * len(statuses))})" if statuses else ""
+        rows = self._rows(
+            f"SELECT id, status, document FROM items {some} ORDER BY number", *statuses
+        )
         return tuple(map(ItemRow._make, rows))
+
+    def item_counts(self) -> dict[str, int]:
+        """Return how many items of the backlog there are of each status that one has."""
+        return dict(self._rows("SELECT status, count(*) FROM items GROUP BY status"))
 
     def item(self, id: str) -> ItemRow | None:
         """Return one item of the backlog."""

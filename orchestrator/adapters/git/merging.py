@@ -56,7 +56,7 @@ def merge_plan(repo: Repository, branch_tip: str, target: str, message: str) -> 
             fix=f"git branch {target.removeprefix('refs/heads/')} COMMIT brings it back",
         )
     old = found.stdout.decode().strip()
-    return MergePlan(target, old, _merged(repo, branch_tip, old, message, target), message)
+    return MergePlan(target, old, merged(repo, branch_tip, old, message, target), message)
 
 
 def apply_plan(repo: Repository, branch_tip: str, message: str) -> MergePlan:
@@ -65,11 +65,19 @@ def apply_plan(repo: Repository, branch_tip: str, message: str) -> MergePlan:
     Raises:
       ConflictError: when both sides changed the same thing; names the files.
     """
-    new = _merged(repo, branch_tip, repo.head, message, str(repo.checkout))
+    new = merged(repo, branch_tip, repo.head, message, str(repo.checkout))
     return MergePlan("", repo.head, new, message)
 
 
-def _merged(repo: Repository, branch_tip: str, old: str, message: str, where: str) -> str:
+def merged(repo: Repository, branch_tip: str, old: str, message: str, where: str) -> str:
+    """Return the commit that combines two, one of them where it contains the other. Blocking.
+
+    Args:
+      old: the first parent of a merge; ``where``: what a conflict is about.
+
+    Raises:
+      ConflictError: when both sides changed the same thing; names the files.
+    """
     git = repo.git
     if objects.is_ancestor(git, branch_tip, old):
         return old

@@ -99,6 +99,14 @@ class Repository:
             operator=operator,
         )
 
+    def refreshed(self) -> Repository:
+        """Return the same repository as its HEAD is now. Blocking."""
+        here = self.checkout_git
+        ref = here.run("symbolic-ref", "-q", "HEAD", check=False).stdout.decode().strip()
+        head = here.text("rev-parse", "--verify", "-q", "HEAD^{commit}")
+        branch = ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else None
+        return attrs.evolve(self, head=head, branch=branch)
+
     def require_settled(self) -> None:
         """Refuse a checkout in the middle of something.
 

@@ -30,6 +30,7 @@ from orchestrator.work.loop import EVERYTHING, Selection, TryStory
 from orchestrator.work.prompt import story_prompt
 from orchestrator.work.records import AttemptRecord
 from orchestrator.work.spec import Change, SpecSource, Story
+from orchestrator.work.states import PHASE
 from orchestrator.work.worker import (
     ApiRetry,
     Message,
@@ -86,6 +87,7 @@ class AttemptRunner:
       interrupt: once set, what runs is asked to stop by its own protocol.
       redact: takes secrets out of everything that the worker says, before it goes anywhere.
       steering: what a person does to the running work.
+      phase, visit: of the attempts; see `AttemptRecord`.
     """
 
     caller: Caller
@@ -98,6 +100,8 @@ class AttemptRunner:
     interrupt: trio.Event
     redact: Redactor
     steering: Steering
+    phase: str = PHASE
+    visit: int = 0
 
     @property
     def root(self) -> Path:

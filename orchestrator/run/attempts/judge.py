@@ -134,7 +134,7 @@ class Judge:
         tip: str,
         before: Definition,
     ) -> Judgement:
-        taken = await self._take(tip)
+        taken = await self.take(tip)
         if taken.problems:
             return _failed(taken.problems[0], "\n".join(taken.problems))
         if change.brief and report.verdict is not Verdict.COMPLETE:
@@ -184,10 +184,11 @@ class Judge:
             checks = tuple(check for check in checks if check.at == "story")
         whole = taken
         if any(check.at == "end" and check.when for check in checks):
-            whole = await self._take(self.start)
+            whole = await self.take(self.start)
         return tuple(check for check in checks if _concerns(check, taken, whole))
 
-    async def _take(self, tip: str) -> Checkpoint:
+    async def take(self, tip: str) -> Checkpoint:
+        """Write the workspace's tree as it is now, relative to a commit."""
         return await self.caller.call(
             TakeCheckpoint(item=self.item, workspace=self.workspace, tip=tip)
         )

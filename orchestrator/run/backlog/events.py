@@ -28,7 +28,6 @@ class ItemChanged(Fact):
 class BacklogStarted(Fact):
     """Work on the backlog begins; ``items`` counts those by status that are not final."""
 
-    agent: str
     items: dict[str, int]
     max_wip: int
     max_concurrent: int

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import time
+
+import trio
+
 from orchestrator.adapters.git import snapshot
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.context import Context
 from orchestrator.errors import UnknownItemError
 from orchestrator.plugin import Plugin
 from orchestrator.run.backlog.book import Book
+from orchestrator.run.backlog.events import BacklogEnded
 from orchestrator.run.backlog.keeping import keep
-from orchestrator.run.backlog.phases import DecideItems, KeepPhase, SettleItem
+from orchestrator.run.backlog.phases import (
+    RUN_KEY,
+    DecideItems,
+    EndBacklog,
+    KeepPhase,
+    OpenItem,
+    SettleItem,
+)
 from orchestrator.run.backlog.recovery import recover_backlog
 from orchestrator.run.backlog.results import finish_kept
 from orchestrator.run.commands import RecordFact
 from orchestrator.run.events import Warned
+from orchestrator.run.records.facts import add_fact
+from orchestrator.run.records.opening import OpenedRun, open_run
 from orchestrator.run.threads import GitThreads
 from orchestrator.store.store import Store
+from orchestrator.store.transaction import Transaction
 from orchestrator.text import shown_paths
 from orchestrator.work.backlog.change import Change
 
@@ -23,7 +38,7 @@ plugin = Plugin("phases")
 _DEADLINE = 3600.0
 
 
-def _item_lane(command: KeepPhase | SettleItem) -> str:
+def _item_lane(command: OpenItem | KeepPhase | SettleItem) -> str:
     return f"workspace:{command.item}"
 
 
@@ -32,6 +47,19 @@ async def decide_items(command: DecideItems, context: Context) -> Change:
     """Handle `DecideItems`."""
     recorded = await context.service(Book).change(command.decide)
     return recorded.tell(context.publish)
+
+
+@plugin.handles(OpenItem, name="open-item", deadline=_DEADLINE, lane=_item_lane)
+async def open_item(command: OpenItem, context: Context) -> OpenedRun:
+    """Handle `OpenItem`."""
+
+    def open_now() -> OpenedRun:
+        repo = context.service(Repository).refreshed()
+        now = int(time.time())
+        store = context.service(Store)
+        return open_run(repo, store, command.item, command.spec, now, command.fact)
+
+    return await context.service(GitThreads).run(open_now)
 
 
 @plugin.handles(KeepPhase, name="keep-phase", deadline=_DEADLINE, lane=_item_lane)
@@ -52,6 +80,18 @@ async def keep_phase(command: KeepPhase, context: Context) -> tuple[Change, str]
         run = command.brought.attempt.run if command.brought.attempt is not None else ""
         await context.call(RecordFact(fact=Warned(message=message), item=item.id, run=run))
     return change, kept.head
+
+
+@plugin.handles(EndBacklog, name="end-backlog", deadline=_DEADLINE)
+async def end_backlog(command: EndBacklog, context: Context) -> None:
+    """Handle `EndBacklog`."""
+
+    def change(tx: Transaction) -> BacklogEnded:
+        if not command.continues:
+            tx.set_meta(RUN_KEY, "{}")
+        return add_fact(tx, command.fact, item="", run="")
+
+    context.publish(await trio.to_thread.run_sync(context.service(Store).write, change))
 
 
 @plugin.handles(SettleItem, name="settle-item", deadline=_DEADLINE, lane=_item_lane)

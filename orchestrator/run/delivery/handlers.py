@@ -58,12 +58,11 @@ async def settle_delivery(command: SettleDelivery, context: Context) -> Delivery
 @plugin.handles(PlanDelivery, name="plan-delivery", deadline=_DEADLINE)
 async def plan_delivery(command: PlanDelivery, context: Context) -> Ready:
     """Handle `PlanDelivery`."""
+    repo = context.service(Repository)
     return await context.service(GitThreads).run(
-        planning.plan_delivery,
-        context.service(Repository),
-        command.item,
-        command.how,
-        terminal=command.terminal,
+        lambda: planning.plan_delivery(
+            repo.refreshed(), command.item, command.how, terminal=command.terminal
+        )
     )
 
 

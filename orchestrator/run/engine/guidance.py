@@ -78,12 +78,13 @@ def give(store: Store, item: str, text: str) -> Guided:
     if not text or len(text) > LONGEST:
         raise UsageError(f"guidance is 1 to {LONGEST} characters, not {len(text)}")
     run = store.run(item)
-    if run is None:
+    if run is None and store.item(item) is None:
         raise UsageError(f"no item {item}", fix="orc status lists all")
 
     def keep(tx: Transaction) -> Guided:
         tx.add_guidance(item, text)
-        return add_fact(tx, Guided(item=item, text=text), item=item, run=run.id)
+        of = run.id if run is not None else ""
+        return add_fact(tx, Guided(item=item, text=text), item=item, run=of)
 
     return store.write(keep)
 

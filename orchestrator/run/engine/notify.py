@@ -15,9 +15,11 @@ from orchestrator.adapters.threads import in_thread
 from orchestrator.bus import Subscription
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Event
+from orchestrator.run.backlog.events import BacklogEnded, ItemChanged
 from orchestrator.run.events import LimitReached, RunEnded
 from orchestrator.runtime import Orchestrator
 from orchestrator.text import clock_time, one_line
+from orchestrator.work.backlog.item import Status
 
 SECONDS = 30.0
 """How long one command, and all that are left at the end, may take."""
@@ -69,6 +71,10 @@ class Notifier:
                 case RunEnded():
                     text = f"{event.state} {event.done}/{event.stories}: {event.reason}"
                     await self._notify(event.item, event.state, text.removesuffix(": "))
+                case BacklogEnded():
+                    await self._notify("", event.halt, event.reason)
+                case ItemChanged(after=Status.BLOCKED.value) if event.before != event.after:
+                    await self._notify(event.item, event.after, event.text)
                 case LimitReached():
                     text = f"{event.agent}: limit until {clock_time(event.until)}"
                     await self._notify(event.item, "waiting", text)

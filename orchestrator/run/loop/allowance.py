@@ -34,17 +34,20 @@ class Allowance:
 
     Attributes:
       stopping: once set, nothing is waited for.
+      worked: seconds that engines before this one were at work on the run; None: what its attempts
+        took. ``started``: when this one began.
       clock: tells the Unix time in seconds.
     """
 
     runner: AttemptRunner
     stopping: trio.Event
     clock: Callable[[], float] = time.time
+    worked: float | None = None
+    started: float = attrs.field(factory=trio.current_time)
     _began: float = attrs.field(init=False)
-    _started: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._began, self._started = self.clock(), trio.current_time()
+        self._began = self.clock()
 
     def spent(self, attempts: Sequence[AttemptRecord]) -> tuple[Usage, float]:
         """Return what the run's attempts used, and the seconds it was at work.
@@ -52,8 +55,10 @@ class Allowance:
         That is all the time of this engine, and the attempts of those before it.
         """
         usage = sum((attempt.usage for attempt in attempts), start=Usage())
-        before = sum(attempt.seconds for attempt in self.runner.opened.attempts)
-        return usage, before + trio.current_time() - self._started
+        before = self.worked
+        if before is None:
+            before = sum(attempt.seconds for attempt in self.runner.opened.attempts)
+        return usage, before + trio.current_time() - self.started
 
     def meter(self, attempts: Sequence[AttemptRecord]) -> Meter:
         """Return what measures the next attempt: by its own budget, and the rest of the run's."""

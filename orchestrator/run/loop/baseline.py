@@ -28,6 +28,17 @@ class Baseline:
     tip: str
     spec: str
 
+    async def set_up(self) -> tuple[CheckResult, ...]:
+        """Run set-up once per workspace; returns how its commands ended.
+
+        Raises:
+          BaselineError: when one of them fails: no worker may start then.
+          StoppedError: when a stop interrupted them.
+        """
+        results = await self._preparation.set_up()
+        await self._require(results)
+        return results
+
     async def prepare(self) -> None:
         """Run set-up once per workspace, and verification before the first checkpoint.
 
@@ -39,16 +50,7 @@ class Baseline:
           StoppedError: when a stop interrupted them.
         """
         runner, opened = self.runner, self.runner.opened
-        preparation = Preparation(
-            caller=runner.caller,
-            record=runner.record,
-            item=opened.run.item,
-            workspace=opened.workspace,
-            checker=runner.checker,
-            tip=self.tip,
-        )
-        results = await preparation.set_up()
-        await self._require(results)
+        results = await self.set_up()
         build = runner.checker.build
         if self.tip != opened.run.start:
             return
@@ -66,7 +68,7 @@ class Baseline:
             return
         checked = await runner.checker.run(build.verify)
         await self._require(checked)
-        await preparation.take_back("verify")
+        await self._preparation.take_back("verify")
         seconds = [sum(result.seconds for result in some) for some in (results, checked)]
         await runner.caller.call(
             RememberBaseline(
@@ -79,6 +81,17 @@ class Baseline:
         )
         commands = tuple(result.command for result in (*results, *checked))
         await runner.record(BaselinePassed(commands=commands, seconds=sum(seconds)))
+
+    @property
+    def _preparation(self) -> Preparation:
+        return Preparation(
+            caller=self.runner.caller,
+            record=self.runner.record,
+            item=self.runner.opened.run.item,
+            workspace=self.runner.opened.workspace,
+            checker=self.runner.checker,
+            tip=self.tip,
+        )
 
     async def _require(self, results: tuple[CheckResult, ...]) -> None:
         if not results or results[-1].passed:

@@ -149,6 +149,8 @@ class StoryLoop:
                 story=story.id,
                 number=step.number,
                 workspace=opened.workspace,
+                phase=self.runner.phase,
+                visit=self.runner.visit,
                 fact=AttemptStarted(
                     item=opened.run.item,
                     story=story.id,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
-from orchestrator.adapters.git import objects, refs, snapshot, workspace
+from orchestrator.adapters.git import merging, objects, refs, snapshot, workspace
 from orchestrator.adapters.git.carry import carried_tree
 from orchestrator.adapters.git.delivery import checked_out_at
 from orchestrator.adapters.git.repository import Repository
@@ -50,6 +50,8 @@ class Spec:
       carried: its uncommitted files (None: deleted); they travel to the branch.
       brief: what to do, in words, for a change without files; ``until`` is a command that must
         succeed at its end, or "".
+      onto: items whose work it builds on, as far as that is not in the checkout's commit yet.
+      begun: whether there are results that are not on the branch yet: its start stays then.
     """
 
     change: str
@@ -59,6 +61,8 @@ class Spec:
     carried: Mapping[bytes, Path | None]
     brief: str = ""
     until: str = ""
+    onto: tuple[str, ...] = ()
+    begun: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -125,7 +129,7 @@ def open_run(
     settle_checkpoints(repo, store, item)
     tip = branch_tip(repo, item)
     history = read_attempts(repo, item)
-    if last is None or _is_unused(last, tip, history):
+    if last is None or (not spec.begun and _is_unused(last, tip, history)):
         # Nothing was built on the old start: what a person mended since then counts.
         run = _start_run(repo, item, spec, last, tip, now)
         refs.move_ref(repo.git, refs.branch_ref(item), run.start, tip, f"run {run.id}")
@@ -203,15 +207,16 @@ def _start_run(
 ) -> RunRecord:
     """Begin at today's HEAD with today's spec; an open run keeps its id, and so its counters."""
     base = repo.head
-    tree = carried_tree(repo, base, spec.carried)
+    below = _with_others(repo, base, spec.onto)
+    tree = carried_tree(repo, below, spec.carried)
     if last is not None and last.base == base and last.seen == tree:
         start = last.start
     elif spec.carried:
         what = "spec" if _is_spec_only(spec) else "changes"
         message = f"{item}: carry the uncommitted {what}\n\nOrchestrator-Item: {item}\n"
-        start = objects.commit(repo.git, tree, [base], message, identity=repo.identity(), when=now)
+        start = objects.commit(repo.git, tree, [below], message, identity=repo.identity(), when=now)
     else:
-        start = base
+        start = below
     ref = refs.base_ref(item)
     refs.move_ref(repo.git, ref, base, tips(repo, ref)[ref], f"base of {item}")
     goes_on = last is not None and last.state is RunState.OPEN
@@ -233,6 +238,21 @@ def _start_run(
     )
     keep_run(repo, run)
     return run
+
+
+def _with_others(repo: Repository, base: str, items: Sequence[str]) -> str:
+    """Return the base with the branches of other items merged into it, as far as they are there.
+
+    Raises:
+      ConflictError: when they cannot be combined.
+    """
+    known = tips(repo, *map(refs.branch_ref, items))
+    for item in items:
+        tip = known[refs.branch_ref(item)]
+        if tip is not None:
+            message = f"Build on {item}\n\nOrchestrator-Item: {item}\n"
+            base = merging.merged(repo, tip, base, message, refs.branch_ref(item))
+    return base
 
 
 def _is_spec_only(spec: Spec) -> bool:

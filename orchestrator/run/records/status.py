@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.adapters.git.runner import Git
+from orchestrator.run.records.open_items import read_backlog
 from orchestrator.run.records.state import ItemState, read_items
 from orchestrator.store.reading import Reader, open_reader
 from orchestrator.text import clock_time
@@ -24,9 +25,16 @@ def status_document(git: Git, state_dir: Path, *, running: str | None) -> dict[s
       StoreError: when there is a store that cannot be read.
     """
     with open_reader(state_dir) as reader:
-        items = [_item(item, reader) for item in read_items(git, running=running)]
+        changes = [_item(item, reader) for item in read_items(git, running=running)]
+        backlog = read_backlog(git, reader, running=running is not None)
+    # What was run for an item of the backlog is told with that item.
+    items = [*backlog.entries, *(change for change in changes if not backlog.holds(change["id"]))]
     run = {"running": running is not None, "item": running}
-    return {"items": items, "run": {**run, "paused": False, "stopping": False, "latest": []}}
+    return {
+        "items": items,
+        "backlog": backlog.counts,
+        "run": {**run, "paused": False, "stopping": False, "latest": []},
+    }
 
 
 def _item(item: ItemState, reader: Reader | None) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""Delivers a finished item of the backlog, as `finish` would."""
+
+from __future__ import annotations
+
+from orchestrator.errors import ConflictError, UsageError
+from orchestrator.run.delivery.delivering import Delivery, Finished, FinishOptions
+from orchestrator.run.scheduling.desk import Desk
+from orchestrator.run.scheduling.session import Session
+from orchestrator.work.backlog import outcomes
+from orchestrator.work.backlog.attempted import Attempted
+from orchestrator.work.backlog.halt import Ending
+from orchestrator.work.backlog.item import Item
+
+
+async def deliver(session: Session, desk: Desk, item: Item, what: Attempted) -> Ending:
+    """Bring an item's result to where the configuration says, one item at a time.
+
+    What does not fit, fails verification or is refused by the operator's git lets the item wait for
+    a person; nothing is changed then. One that a crash cut short is completed.
+    """
+    how = session.config.execution.finish
+    async with session.delivering:
+        if item.waiting:
+            await desk.open(item)
+            await desk.commit_waiting()
+        await desk.close(item)
+        delivery = Delivery(
+            repo=session.repo.refreshed(),
+            config=session.config,
+            options=FinishOptions(
+                directory=session.options.directory,
+                config_file=session.options.config_file,
+                item=item.id,
+                how=how,
+                terminal=session.terminal,
+            ),
+            item=item.id,
+            orchestrator=session.orchestrator,
+        )
+        try:
+            finished = await delivery.run()
+        except (ConflictError, UsageError) as error:
+            reason = f"{error.message}\n{error.fix}" if error.fix else error.message
+            await session.decide(
+                lambda view, now: outcomes.delivery_refused(view, what, reason, now=now)
+            )
+            return Ending.BLOCKED
+    await session.decide(
+        lambda view, now: outcomes.delivered(view, what, text=_where(finished), now=now)
+    )
+    return Ending.SUCCEEDED
+
+
+def _where(finished: Finished) -> str:
+    if finished.target:
+        return f"{finished.how} into {finished.target} at {finished.commit[:9]}"
+    return f"{finished.how}: the files of the checkout are changed"

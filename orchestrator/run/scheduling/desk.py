@@ -1,0 +1,145 @@
+"""An item's workspace while the engine works on it: opened once, then brought up to date."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.run.backlog.keeping import Brought
+from orchestrator.run.backlog.phases import KeepPhase, OpenItem, SettleItem
+from orchestrator.run.commands import AdoptBranch, CloseRun, ReleaseWorkspace, RestoreWorkspace
+from orchestrator.run.events import RunEnded, RunStarted, Warned
+from orchestrator.run.records.ledger import read_run
+from orchestrator.run.records.opening import OpenedRun, Spec
+from orchestrator.run.scheduling.phase_plan import brief
+from orchestrator.run.scheduling.session import Session
+from orchestrator.work.backlog.item import Item, Status
+from orchestrator.work.backlog.result import Outcome, PhaseResult
+from orchestrator.work.records import AttemptState, RunState
+
+
+@attrs.define(eq=False)
+class Desk:
+    """Where the work on one item lies.
+
+    Attributes:
+      opened: its run and its workspace, None as long as it is not open.
+      head: the commit that the workspace is at.
+    """
+
+    session: Session
+    item: str
+    opened: OpenedRun | None = attrs.field(default=None, init=False)
+    head: str = attrs.field(default="", init=False)
+
+    async def open(self, item: Item) -> OpenedRun:
+        """Bring the workspace to where the item's next phase starts from.
+
+        What a person committed on the branch meanwhile is taken over. An item that nothing was
+        built for starts from where HEAD is now, on top of what it needs.
+
+        Raises:
+          ConflictError: when the branch does not hold any more what it did.
+          BusyError: when the branch is checked out, or processes do not leave the workspace.
+          BranchTakenError: when the branch holds other work.
+        """
+        call = self.session.orchestrator.call
+        await call(SettleItem(item=item.id))
+        is_fresh = not item.head or (self.opened is not None and self.head == self.opened.run.start)
+        if self.opened is None or (is_fresh and item.status is Status.IN_PROGRESS):
+            self.opened = await call(
+                OpenItem(item=item.id, spec=self._spec(item), fact=self._started(item))
+            )
+            self.head = self.opened.tip
+        if item.waiting:
+            await self.go_to(item.head)
+        else:
+            self.head = await call(
+                AdoptBranch(item=item.id, workspace=self.place, tip=item.head or self.head)
+            )
+        return self.opened
+
+    async def go_to(self, commit: str) -> None:
+        """Bring the workspace to a commit, if it is elsewhere."""
+        if self.head != commit:
+            command = RestoreWorkspace(item=self.item, workspace=self.place, tip=commit)
+            await self.session.orchestrator.call(command)
+            self.head = commit
+
+    async def keep(self, brought: Brought) -> None:
+        """Keep what a phase brought, and let the item go on.
+
+        Raises:
+          ConflictError: when the branch was moved meanwhile; nothing is changed then.
+        """
+        change, self.head = await self.session.orchestrator.call(
+            KeepPhase(item=self.item, workspace=self.place, head=self.head, brought=brought)
+        )
+        self.session.tally.note(change)
+
+    async def commit_waiting(self) -> None:
+        """Commit on the branch what waits to be committed, if anything does."""
+        item = self.session.book.get(self.item)
+        if item is not None and item.waiting:
+            nothing = PhaseResult(outcome=Outcome.COMPLETE)
+            await self.keep(Brought(attempt=None, report=nothing))
+
+    async def close(self, item: Item) -> None:
+        """Record that the item's run is done, if it is open: its branch can be delivered then."""
+        self.opened = None
+        last = await trio.to_thread.run_sync(read_run, self.session.repo, item.id)
+        if last is None or last.state is not RunState.OPEN:
+            return
+        run = attrs.evolve(last, state=RunState.DONE, reason="", story="")
+        attempts = [one for one in self.session.spending.attempts if one.item == item.id]
+        pipeline = self.session.book.rules.pipeline(item.pipeline)
+        phases = len(pipeline.phases) if pipeline is not None else 0
+        fact = RunEnded(
+            run=run.id,
+            item=item.id,
+            change=run.change,
+            state=run.state.value,
+            reason="",
+            done=phases,
+            stories=phases,
+            attempts=len(attempts),
+            cost=sum(one.usage.cost for one in attempts),
+            verified=any(one.state is AttemptState.VERIFIED for one in attempts),
+            advice="",
+            branch=f"orchestrator/{item.id}",
+            target=run.target.removeprefix("refs/heads/"),
+        )
+        await self.session.orchestrator.call(CloseRun(run=run, fact=fact))
+
+    async def leave(self) -> None:
+        """Give back what was borrowed; the next phase opens it again."""
+        if self.opened is None or self.session.repo.mode != "in-place":
+            return
+        self.opened = None
+        for message in await self.session.orchestrator.call(ReleaseWorkspace(item=self.item)):
+            await self.session.record(self.item, Warned(message=message))
+
+    @property
+    def place(self) -> Workspace:
+        """The workspace of an open desk."""
+        assert self.opened is not None
+        return self.opened.workspace
+
+    def _spec(self, item: Item) -> Spec:
+        needed = (self.session.book.get(id) for id in item.needs)
+        return Spec(
+            change=item.id,
+            title=item.title,
+            root=".",
+            directory="",
+            carried={},
+            brief=brief(item),
+            onto=tuple(one.id for one in needed if one is not None and one.head),
+            begun=bool(item.waiting),
+        )
+
+    def _started(self, item: Item) -> RunStarted:
+        pipeline = self.session.book.rules.pipeline(item.pipeline)
+        phases = len(pipeline.phases) if pipeline is not None else 0
+        return RunStarted(item=item.id, agent="", stories=phases, left_behind=())
