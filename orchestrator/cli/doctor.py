@@ -14,8 +14,9 @@ from orchestrator.adapters.git import borrowed
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.workspace import KINDS, require_workable
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import ConfigError, OrchestratorError, UsageError
+from orchestrator.errors import ConfigError, NoSpecError, OrchestratorError, UsageError
 from orchestrator.guardian import landlock
+from orchestrator.run.backlog.preflight import problems
 from orchestrator.run.build import choose_build
 from orchestrator.run.delivery.settling import require_whole
 from orchestrator.run.hosting.agent import choose_agent
@@ -27,6 +28,7 @@ from orchestrator.settings import Config
 
 from .agent_lines import agent_line, may_line, withheld_line
 from .output import ago, build_line, coloured, print_json
+from .stored import open_stored
 from .verify import passed_line, run_verification, verification_line
 
 
@@ -77,7 +79,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
         findings.append(Finding(level="warn", about="workspace", text=boundary))
     checks: list[tuple[str, Callable[[], str]]] = [
         ("configuration", lambda: _configuration(repo, start, config_file)),
-        ("spec", lambda: _spec(repo, start)),
+        ("spec", lambda: _spec(repo, start, config_file)),
         ("agent", lambda: _agent(config_file, repo)),
         ("locks", lambda: _locks(repo)),
     ]
@@ -86,6 +88,7 @@ def _findings(arguments: argparse.Namespace) -> list[Finding]:
             findings.append(Finding(level="ok", about=about, text=check()))
         except OrchestratorError as error:
             findings.append(Finding(level="fail", about=about, text=error.message, fix=error.fix))
+    findings += _backlog(repo, config_file)
     findings.append(_baseline(start, arguments))
     return [*findings, *_confinement(config_file), *_environment(repo, config_file)]
 
@@ -117,6 +120,35 @@ def _baseline(start: Path, arguments: argparse.Namespace) -> Finding:
         return Finding(level="ok", about="baseline", text=text)
     text = f"{where}: not known; the next run finds out before any worker starts"
     return Finding(level="ok", about="baseline", text=text, fix="now: orc doctor --baseline")
+
+
+def _backlog(repo: Repository, config_file: Path) -> list[Finding]:
+    """Say what would stop work on the backlog, where there is one."""
+    try:
+        config = load_config(config_file, environ=os.environ)
+    except ConfigError:
+        return []  # what is wrong is said of the configuration itself
+    try:
+        with open_stored(repo.state_dir) as stored:
+            items = stored.items()
+    except OrchestratorError as error:
+        return [Finding(level="fail", about="backlog", text=error.message, fix=error.fix)]
+    if not (items or config.pipelines):
+        return []
+    ways = []
+    for name, pipeline in config.rules().pipelines.items():
+        phases = (*pipeline.pre_phases, *pipeline.phases)
+        ways.append(f"{name}: {' → '.join(phase.name for phase in phases)}")
+    text = f"{sum(not item.status.is_final for item in items)} open items; {'; '.join(ways)}"
+    base = config_file.resolve().parent
+    found = problems(config, items, repo=repo, base_dir=base, environ=os.environ)
+    return [
+        Finding(level="ok", about="backlog", text=text),
+        *(
+            Finding(level="fail", about="backlog", text=f"{where}: {what}", fix=fix)
+            for what, where, fix in found
+        ),
+    ]
 
 
 def _mode(config_file: Path) -> str:
@@ -159,8 +191,13 @@ def _configuration(repo: Repository, start: Path, path: Path) -> str:
     return f"{source}; {build_line(build.setup, build.commands, build.not_used)}"
 
 
-def _spec(repo: Repository, start: Path) -> str:
-    source = find_source(repo, start)
+def _spec(repo: Repository, start: Path, config_file: Path) -> str:
+    try:
+        source = find_source(repo, start)
+    except NoSpecError:
+        if not load_config(config_file, environ=os.environ).pipelines:
+            raise
+        return "none; the pipelines need none"
     changes = source.changes()
     counts = ", ".join(f"{change.id} {change.done}/{change.total}" for change in changes[:5])
     where = os.path.relpath(source.root, repo.checkout)

@@ -93,6 +93,10 @@ def _document(build: Build) -> str:
         f"setup = {_list(build.setup)}\n"
         "copy = []                 # untracked files that the work needs, such as .env\n"
         "protect = []              # paths a worker may change only if its task names them\n"
+        "\n# Items of the backlog go through plan, build and review, unless you say otherwise:\n"
+        "# [[pipelines.feature.phases]]\n"
+        '# name = "build"\n'
+        '# workflows = ["docs/build.md"]   # or prompt, command, call, spec\n'
     )
 
 

@@ -16,6 +16,7 @@ from orchestrator.run.backlog.callables import call_problem
 from orchestrator.run.backlog.preflight import Problem, problems, require_sound
 from orchestrator.work.backlog.item import Item, Status
 from tests.gitrepo import make_repository
+from tests.scratch import make_scratch
 
 pytestmark = pytest.mark.processes
 
@@ -199,3 +200,32 @@ def test_function_is_looked_for_without_running_anything(
     found = call_problem(call, tmp_path)
     assert found.startswith(problem)
     assert bool(found) == bool(problem)
+
+
+def test_doctor_tells_what_stops_the_backlog(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    file = scratch.path / "orchestrator.toml"
+    plain = file.read_text()
+    assert "backlog:" not in scratch.orc("doctor").out
+    file.write_text(
+        f"{plain}[pipelines.blog]\npre_phases = [{{name = 'scope', workflows = ['gone.md']}}]\n"
+        "phases = [{name = 'draft'}, {name = 'publish', command = 'true'}]\n"
+    )
+    ran = scratch.orc("doctor")
+    assert ran.code == 2
+    assert "ok    backlog: 0 open items; blog: scope → draft → publish" in ran.out
+    assert "fail  backlog: pipelines.blog.pre_phases.0.workflows.0: " in ran.out
+    assert "gone.md does not exist" in ran.out
+    (scratch.path / "gone.md").write_text("here")
+    assert "fail  backlog" not in scratch.orc("doctor").out
+
+
+def test_hint_that_init_writes_is_a_configuration(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path)
+    file = scratch.path / "orchestrator.toml"
+    file.unlink()
+    assert scratch.orc("init").code == 0
+    text = file.read_text()
+    file.write_text(text.replace("# [[", "[[").replace("# name", "name").replace("# work", "work"))
+    (phase,) = load_config(file, environ={}).rules().pipelines["feature"].phases
+    assert (phase.name, phase.workflows) == ("build", ("docs/build.md",))
