@@ -22,9 +22,9 @@ from orchestrator.work.backlog.item import (
     Waiting,
 )
 
-TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
-IDS = st.from_regex(r"[A-Z]{2,4}-[0-9a-hjkmnp-tv-z]{3,5}", fullmatch=True)
+TEXT = st.text(max_size=5)
+NAMES = st.sampled_from(("build", "prd", "tech-research", "x"))
+IDS = st.integers(0, 99).map("WRK-{:03}".format)
 TIMES = st.integers(min_value=0, max_value=2**62)
 
 
@@ -107,19 +107,19 @@ def items(draw: st.DrawFn, ids: st.SearchStrategy[str] = IDS) -> Item:
             ratings=ratings(),
             needs_review=st.booleans(),
             overridden=st.booleans(),
-            origin=TEXT,
+            origin=NAMES,
             answer=TEXT,
-            asked=TEXT,
-            summary=TEXT,
-            claim=st.none() | st.builds(Claim, by=TEXT, at=TIMES),
+            asked=NAMES,
+            summary=NAMES,
+            claim=st.none() | st.builds(Claim, by=NAMES, at=TIMES),
             reason=TEXT,
             visit=st.integers(0, 9),
             subphases=st.integers(0, 9),
-            head=TEXT,
+            head=NAMES,
             waiting=st.lists(
-                st.builds(Waiting, phase=NAMES, summary=TEXT, attempt=NAMES), max_size=2
+                st.builds(Waiting, phase=NAMES, summary=NAMES, attempt=NAMES), max_size=2
             ).map(tuple),
-            based_on=TEXT,
+            based_on=NAMES,
             created=TIMES,
             updated=TIMES,
             foreign=st.dictionaries(TEXT, jsons(), max_size=2),

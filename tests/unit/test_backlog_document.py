@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.work.backlog.document import (
@@ -21,6 +21,7 @@ from orchestrator.work.backlog.item import Item, Level, Question, Status
 from tests.any_items import EVERYTHING, items, jsons
 
 
+@settings(max_examples=50)
 @given(items())
 def test_an_item_comes_back_from_its_line_as_it_was(item: Item) -> None:
     line = write_line(item)
@@ -28,6 +29,7 @@ def test_an_item_comes_back_from_its_line_as_it_was(item: Item) -> None:
     assert read_line(line.encode()) == item
 
 
+@settings(max_examples=50)
 @given(items(), st.dictionaries(st.text(), jsons(), max_size=3))
 def test_keys_of_others_keep_their_place(item: Item, others: dict[str, Any]) -> None:
     document = item_to(item) | {f"x-{key}": value for key, value in others.items()}

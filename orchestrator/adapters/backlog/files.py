@@ -14,7 +14,8 @@ LIMIT = 256 << 20
 """Largest file that is read, in bytes."""
 
 _MARKERS = ("<<<<<<< ", "||||||| ", "=======", ">>>>>>> ")
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+"""What some editors begin a file with; it says nothing."""
 
 
 def read_bytes(path: Path, limit: int = LIMIT) -> bytes:
@@ -48,7 +49,7 @@ def to_text(data: bytes, name: str) -> str:
       BacklogFileError: when they are something else; names the line.
     """
     try:
-        return data.removeprefix(_BOM).decode()
+        return data.removeprefix(BOM).decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise wrong_line(name, line, "it is not UTF-8") from None
@@ -82,10 +83,13 @@ def wrong_line(name: str, number: int, problem: str) -> BacklogFileError:
     )
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, make_directory: bool = False) -> None:
     """Replace a file by another in one step: whoever reads it sees the old or the new one, whole.
 
     It keeps its mode. After a loss of power it is one of the two as well.
+
+    Args:
+      make_directory: whether the directory that it lies in is made when it is missing.
 
     Raises:
       BacklogFileError: when something else than a file lies there, or it cannot be written; what
@@ -94,6 +98,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     # The same name each time, so that what a killed writer left does not pile up.
     new = path.with_name(f".{path.name}.new")
     try:
+        if make_directory:
+            path.parent.mkdir(parents=True, exist_ok=True)
         mode = _mode(path)
         new.unlink(missing_ok=True)
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)

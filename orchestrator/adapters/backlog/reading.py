@@ -13,7 +13,7 @@ from orchestrator.work.backlog.item import Item
 from orchestrator.work.backlog.pipeline import DEFAULT
 
 from . import own, task_golem
-from .files import read_bytes
+from .files import BOM, read_bytes
 from .imported import Imported
 from .task_golem import read_tasks
 
@@ -115,7 +115,7 @@ def _read_lines(path: Path) -> Imported:
     data = read_bytes(path)
     archived = path.name == ARCHIVE
     try:
-        document = read_document(data.lstrip().partition(b"\n")[0])
+        document = read_document(data.removeprefix(BOM).lstrip().partition(b"\n")[0])
     except ValueError:
         document = None
     keys = document.keys() if isinstance(document, dict) else set()

@@ -250,17 +250,17 @@ def _status(
 ) -> tuple[Status, str]:
     """Return the status, and why the item is over when it is closed."""
     key = f"{prefix}status"
+    if native is NativeStatus.TODO and not archived:
+        todo = values.choice(key, _Todo)
+        return Status(todo.value) if todo else Status.NEW, ""
+    if native is not NativeStatus.TODO and key in values.held:
+        values.note(f"{key}: left over from before it was {native.value}; left out")
     if native is NativeStatus.DONE:
         why = values.text(f"{prefix}{CLOSED}")
         return (Status.DONE, "") if why is None else (Status.CLOSED, why)
     if archived:
         values.note("archived without being done; it counts as closed")
         return Status.CLOSED, "archived without being done"
-    if native is NativeStatus.TODO:
-        todo = values.choice(key, _Todo)
-        return Status(todo.value) if todo else Status.NEW, ""
-    if key in values.held:
-        values.note(f"{key}: left over from before it was {native.value}; left out")
     return (Status.BLOCKED if native is NativeStatus.BLOCKED else Status.IN_PROGRESS), ""
 
 

@@ -30,7 +30,7 @@ def parse(data: bytes, name: str) -> yaml.Node | None:
 
     Raises:
       BacklogFileError: when it is no YAML, more than one document, nested too deeply, or has
-        aliases; names the line.
+        aliases or types that YAML alone has; names the line.
     """
     text = to_text(data, name)
     try:
@@ -83,12 +83,10 @@ def plain(node: yaml.Node, name: str) -> Any:
     """Return a value.
 
     Raises:
-      BacklogFileError: when it is of a type that YAML alone has; names the line.
+      BacklogFileError: when a key comes twice; names the line.
     """
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node)
-    if node.tag not in (_LIST, _MAP):
-        raise wrong_line(name, line_of(node), f"a value of the type {node.tag}")
     held = fields(node, name)
     if held is not None:
         return {key: plain(value, name) for key, value in held.items()}
@@ -106,6 +104,8 @@ def _check(top: yaml.Node, name: str) -> None:
         seen.add(id(node))
         if depth > _DEEPEST:
             raise wrong_line(name, line_of(node), "it is nested too deeply")
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in (_LIST, _MAP):
+            raise wrong_line(name, line_of(node), f"a value of the type {one_line(node.tag)}")
         if isinstance(node, yaml.SequenceNode):
             ahead += [(entry, depth + 1) for entry in node.value]
         elif isinstance(node, yaml.MappingNode):
