@@ -157,14 +157,15 @@ class Backlog:
                 self._count(old, -1)
             self._count(item, 1)
         was_final = old is not None and old.status.is_final
-        if was_final is not item.status.is_final:
+        is_final = item.status.is_final
+        if was_final is not is_final:
             self._release(id, 1 if was_final else -1)
         moved = old is None or old.needs != item.needs or old.parent != item.parent
         if moved:
             if old is not None:
                 self._disconnect(old)
             self._connect(item)
-        key = self._key(item)
+        key = None if is_final else self._key(item)
         if key is None:
             self._keys.pop(id, None)
         elif moved or self._keys.get(id) != key:

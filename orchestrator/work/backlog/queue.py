@@ -42,17 +42,19 @@ class Queue:
         """Put an item in that counts from now on."""
         heappush(self._heap, key)
         if len(self._heap) > 2 * len(self._keys) + _SLACK:
-            current = {key[-1]: key for key in self._heap if self._counts(key)}
+            current = {key[-1]: key for key in self._heap if self._keys.get(key[-1]) is key}
             self._heap = list(current.values())
             heapify(self._heap)
 
     def first(self, count: int) -> list[Key]:
         """Return the keys that come first, at most ``count``; they stay in."""
-        heap = self._heap
+        heap, keys, held, running = self._heap, self._keys, self._held, self._running
         found: list[Key] = []
         while heap and len(found) < count:
             key = heap[0]
-            if self._counts(key) and not (found and found[-1] is key):
+            id = key[-1]
+            counts = keys.get(id) is key and id not in held and id not in running
+            if counts and not (found and found[-1] is key):
                 found.append(key)
                 if len(found) == count:
                     break
@@ -60,7 +62,3 @@ class Queue:
         for key in found[: count - 1]:
             heappush(heap, key)
         return found
-
-    def _counts(self, key: Key) -> bool:
-        id = key[-1]
-        return self._keys.get(id) is key and id not in self._held and id not in self._running

@@ -109,8 +109,8 @@ def _place(item: Item, rules: Rules) -> tuple[Pool, int, str, bool] | None:
         return Pool.MAIN, len(pipeline.pre_phases) + len(pipeline.phases), DELIVER, False
     scoping = item.status is Status.SCOPING
     pool = item.pool or (Pool.PRE if scoping else Pool.MAIN)
-    before = 0 if pool is Pool.PRE else len(pipeline.pre_phases)
-    for index, phase in enumerate(pipeline.pool(pool), before):
+    first = 0 if pool is Pool.PRE else len(pipeline.pre_phases)
+    for index, phase in enumerate(pipeline.pool(pool), first):
         if item.phase is None or item.phase == phase.name:
             return pool, index, phase.name, phase.destructive
     return None
@@ -118,7 +118,7 @@ def _place(item: Item, rules: Rules) -> tuple[Pool, int, str, bool] | None:
 
 def free_slots(running: Running, rules: Rules) -> int:
     """Return how many more phases may run side by side; none beside a destructive one."""
-    if any(running.values()):
+    if True in running.values():
         return 0
     return max(0, rules.limits.max_concurrent - len(running))
 
