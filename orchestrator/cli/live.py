@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from orchestrator.messages import Event
+from orchestrator.run.backlog.events import BacklogEnded, BacklogStarted, PhaseEnded
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -27,7 +28,7 @@ from orchestrator.text import clock_time, duration, one_line
 from .cells import cells as cells
 from .cells import cut as cut
 from .output import Quiet, coloured
-from .render import PlainLines, write_slowly
+from .render import PlainLines, started_head, write_slowly
 
 FRAME = 0.1
 """Seconds that pass at least between two drawings without a new line that stays."""
@@ -87,6 +88,7 @@ class Status:
     _since: float = 0.0
     _cost: float = 0.0
     _over: bool = True
+    _at_work: dict[str, str] = attrs.field(factory=dict)
 
     def update(self, event: Event, now: float) -> None:
         """Take in what happened."""
@@ -94,19 +96,25 @@ class Status:
             case RunStarted(item=item):
                 self._item, self._head, self._doing = item, f"{item}  preparing", ""
                 self._since, self._cost, self._over = now, 0.0, False
-            case AttemptStarted(position=at, stories=of, title=title, number=number):
-                self._head = f"{at}/{of} {one_line(title, 40)}  try {number}"
+            case BacklogStarted():
+                self._head, self._doing = "backlog", ""
+                self._since, self._cost, self._over = now, 0.0, False
+            case AttemptStarted(attempt=attempt, number=number):
+                self._head = f"{started_head(event, 40)}  try {number}"
                 self._since, self._doing = now, ""
+                self._at_work[attempt] = self._head
             case WorkerActed(kind=kind, text=text):
                 self._doing = f"{kind}: {text}"
             case CheckRunning(command=command):
                 self._doing = f"runs: {command}"
             case LimitReached(agent=agent, until=until):
                 self._doing = f"waits: {agent} limit until {clock_time(until)}"
-            case AttemptFailed(usage=usage) | StoryVerified(usage=usage):
-                self._cost += usage.cost
+            case AttemptFailed() | StoryVerified() | PhaseEnded():
+                self._cost += event.usage.cost
                 self._doing = ""
-            case RunEnded():
+                self._at_work.pop(event.attempt, None)
+                self._head = next(reversed(self._at_work.values()), self._head)
+            case RunEnded() | BacklogEnded():
                 self._over = True
             case StopRequested(level=level):
                 # A forced stop ends the process on the spot: nothing may be left to clean then.
@@ -116,7 +124,9 @@ class Status:
         """Return the line; nothing before and after a run."""
         if self._over:
             return ""
-        parts = [self._head, duration(now - self._since)]
+        others = len(self._at_work) - 1
+        parts = [self._head + (f" (and {others} more)" if others > 0 else "")]
+        parts.append(duration(now - self._since))
         if self._cost:
             parts.append(f"${self._cost:.2f}")
         if self._doing:
@@ -139,7 +149,7 @@ class LiveLines:
         over = False
         for event in batch:
             self._status.update(event, trio.current_time())
-            over = over or isinstance(event, (RunEnded, StopRequested))
+            over = over or isinstance(event, (RunEnded, BacklogEnded, StopRequested))
         await self._draw(self.lines.text(batch), now=over)
 
     async def run(self) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from orchestrator.bus import Lagged
 from orchestrator.messages import Event, Fact, Progress
+from orchestrator.run.backlog.events import BacklogEnded
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -31,8 +32,8 @@ from orchestrator.run.records.facts import event_fields, event_name
 from orchestrator.runtime import ServerGivenUp, StopRequested
 from orchestrator.stop import StopLevel
 from orchestrator.text import clean, clock_time, duration, one_line
-from orchestrator.work.worker import Usage
 
+from .backlog_lines import backlog_line, spent
 from .output import VERSION, Quiet, ago, build_line, coloured, shortened, width
 
 _EVIDENCE = 20
@@ -98,7 +99,7 @@ class PlainLines:
         """Return the batch's lines, each with its end."""
         lines = []
         for event in batch:
-            self._ended = self._ended or isinstance(event, RunEnded)
+            self._ended = self._ended or isinstance(event, (RunEnded, BacklogEnded))
             if line := self._line(event):
                 lines.append(line + "\n")
         return "".join(lines)
@@ -115,10 +116,10 @@ class PlainLines:
                 return f"    baseline ok  as before, {ago(at)}"
             case BaselinePassed(commands=commands, seconds=seconds):
                 return f"    baseline ok  {duration(seconds)}  {', '.join(commands)}"
-            case AttemptStarted(position=at, stories=of, title=title, number=number):
+            case AttemptStarted(number=number):
                 if not self.starts:
                     return ""
-                return self._paint(f"{at}/{of} {title}  try {number}", "bold")
+                return self._paint(f"{started_head(event, 200)}  try {number}", "bold")
             case WorkerActed(kind=kind, text=text):
                 return self._acted(kind, text)
             case CheckRunning(command=command, seconds=seconds):
@@ -142,8 +143,8 @@ class PlainLines:
             case StoryVerified():
                 checked = "verify ok" if event.verified else "unverified"
                 return (
-                    f"{_head(event.position, event.stories, event.title)}"
-                    f"try {event.number}  {_spent(event.seconds, event.usage)}  "
+                    f"{_place(event.position, event.stories)}{one_line(event.title, 40)}  "
+                    f"try {event.number}  {spent(event.seconds, event.usage)}  "
                     f"{self._paint(checked, 'green')}  → {event.commit[:7]}"
                 )
             case StopRequested(level=StopLevel.POLITE) if not self._ended:
@@ -151,7 +152,7 @@ class PlainLines:
                     "    stopping: what runs may finish for 10 s; again to cancel it now", "yellow"
                 )
             case _:
-                return ""
+                return backlog_line(event, self._paint)
 
     def _started(self, event: RunStarted) -> str:
         parts = [
@@ -178,9 +179,12 @@ class PlainLines:
         word = "FAILED" if event.state == "failed" else event.state.upper()
         shown = [clean(line) for line in event.evidence.splitlines()[-_EVIDENCE:]]
         below = "".join(f"\n        {line}" for line in shown) if self.evidence else ""
+        # A phase's title is its item and name: where it stands among the others says nothing.
+        is_phase = event.phase and not event.story
+        at = "" if is_phase else _place(event.position, event.stories)
         return (
-            f"{_head(event.position, event.stories, event.title)}try {event.number}  "
-            f"{_spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {event.reason}"
+            f"{at}{one_line(event.title, 40)}  try {event.number}  "
+            f"{spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {event.reason}"
             f"{self._paint(below, 'dim')}"
         )
 
@@ -217,9 +221,15 @@ def summary(event: RunEnded, *, delivering: bool) -> str:
             return f"{head}: {event.reason}\ncontinue with: {how}"
 
 
-def _head(position: int, stories: int, title: str) -> str:
-    return f"{position}/{stories} {one_line(title, 40)}  "
+def started_head(event: AttemptStarted, room: int) -> str:
+    """Return what an attempt is at: a story among the others, or a phase of an item.
+
+    Args:
+      room: most characters of a title.
+    """
+    at = "" if event.phase and not event.story else _place(event.position, event.stories)
+    return f"{at}{one_line(event.title, room)}"
 
 
-def _spent(seconds: float, usage: Usage) -> str:
-    return duration(seconds) + (f" ${usage.cost:.2f}" if usage.cost else "")
+def _place(position: int, stories: int) -> str:
+    return f"{position}/{stories} "

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from orchestrator.bridge import EventSink
 from orchestrator.messages import Event
+from orchestrator.run.backlog.events import BacklogEnded
 from orchestrator.run.events import RunEnded
 
+from .backlog_lines import backlog_summary
 from .output import Quiet
 from .render import summary, write_slowly
 
@@ -27,3 +29,5 @@ class Person:
         for event in batch:
             if isinstance(event, RunEnded):
                 await write_slowly(self._result, summary(event, delivering=self._delivering) + "\n")
+            elif isinstance(event, BacklogEnded):
+                await write_slowly(self._result, backlog_summary(event) + "\n")
