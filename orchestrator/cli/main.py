@@ -29,6 +29,7 @@ _MODULES = {
     "doctor": "doctor",
     "demo": "demo",
     "run": "run",
+    "triage": "backlog",
     "verify": "verify",
     "add": "items",
     "edit": "items",

@@ -40,6 +40,7 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
         "execution": {
             "agent": arguments.agent,
             "max_attempts": attempts,
+            "max_concurrent": getattr(arguments, "max_concurrent", None),
             "attempt_timeout": arguments.attempt_timeout,
             "command_timeout": arguments.command_timeout,
             "max_cost": arguments.max_cost,

@@ -74,7 +74,8 @@ def _start(commands: Commands) -> None:
 
 
 def _work(commands: Commands) -> None:
-    _run(add_command(commands, "run", "drive a change to done", json=True))
+    _run(add_command(commands, "run", "drive a change, or the backlog, to done", json=True))
+    _driving(add_command(commands, "triage", "find out what new items are", json=True))
     verify = add_command(commands, "verify", "set up and verify in a fresh workspace", json=True)
     verify.add_argument("item", nargs="?", help="whose branch; HEAD when left out")
     verify.add_argument(
@@ -203,7 +204,13 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--prompt", metavar="TEXT|FILE|-", help="a task in words instead of a change")
     run.add_argument("--until", metavar="CMD", help="the task is done when this succeeds too")
     add_orders(run)
+    _driving(run)
+
+
+def _driving(run: argparse.ArgumentParser) -> None:
+    """Add what goes with whatever is driven."""
     _settings(run)
+    run.add_argument("--max-concurrent", type=int, metavar="N", help="phases side by side")
     run.add_argument("--model")
     run.add_argument(
         "--again", action="store_true", help="also what failed alike twice, or waits for a limit"

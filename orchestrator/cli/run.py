@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,24 +12,21 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, SpecError, StoppedError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.change import run_change
 from orchestrator.run.delivery.delivering import FinishOptions
 from orchestrator.run.engine.returning import give_back_left
 from orchestrator.run.finish import finish_item
-from orchestrator.run.loop.results import Outcome
 from orchestrator.run.plan import Plan, RunOptions, make_plan
 from orchestrator.run.specs import find_source
 from orchestrator.run.target import Wanted
 
+from .backlog import drive_backlog, is_asked_for
 from .deliver import closing_line
-from .live import LiveLines, can_be_live, live_lines
-from .output import Quiet, print_error, print_json
+from .output import print_error, print_json
 from .overrides import overrides, patience
-from .render import JsonLines, PlainLines
-from .sinks import Person
+from .showing import die, drive_shown
 from .summary import Ended, print_summary, worst
 from .wanted import selection, wanted
 
@@ -45,10 +41,14 @@ _EXIT_CODES = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Drive what was named, one after another; the exit code is the worst of theirs.
+    """Drive what was named, one after another, or else the backlog, if there is work in it.
+
+    The exit code is the worst of theirs.
 
     Exit 0 done, 1 failed, 2 could not begin, 3 limited, 4 waits for a person, 130 stopped.
     """
+    if is_asked_for(arguments):
+        return drive_backlog(arguments)
     options = RunOptions(
         directory=Path(arguments.directory),
         config_file=Path(arguments.config) if arguments.config else None,
@@ -104,7 +104,9 @@ def _drive_several(
 def _drive(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Ended:
     """Drive one change, and deliver it where that is configured."""
     try:
-        outcome = trio.run(_run, plan, options, arguments)
+        drive = partial(run_change, plan, options, signals=True, on_force=die)
+        delivering = plan.config.execution.finish != "keep"
+        outcome = trio.run(drive_shown, drive, arguments, delivering)
     except StoppedError:
         return Ended(item=plan.item, code=130, outcome=None, reason="stopped on request")
     if outcome.state == "done" and plan.config.execution.finish != "keep":
@@ -133,45 +135,6 @@ def _deliver(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> 
         print(closing_line(done))
 
 
-async def _run(plan: Plan, options: RunOptions, arguments: argparse.Namespace) -> Outcome:
-    delivering = plan.config.execution.finish != "keep"
-    live: LiveLines | None = None
-    shown: Sink
-    if arguments.json:
-        shown = JsonLines(Quiet(sys.stdout))
-    else:
-        lines = _lines(arguments)
-        if not (arguments.no_tui or arguments.quiet) and can_be_live(sys.stderr):
-            lines.acts = lines.starts = arguments.verbose
-            live = live_lines(lines, sys.stderr)
-        shown = Person(live or lines, delivering=delivering)
-    sinks = {"person": shown}
-    drive = partial(run_change, plan, options, sinks=sinks, signals=True, on_force=_die)
-    return await drive() if live is None else await _beside(live.run, drive)
-
-
-def _lines(arguments: argparse.Namespace) -> PlainLines:
-    loud = not arguments.quiet
-    return PlainLines(Quiet(sys.stderr), acts=loud, starts=loud, evidence=arguments.verbose)
-
-
-async def _beside(
-    display: Callable[[], Awaitable[None]], drive: Callable[[], Awaitable[Outcome]]
-) -> Outcome:
-    """Return what ``drive`` returns, with the display running for as long as that takes."""
-    outcome: Outcome | OrchestratorError
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(display)
-        try:
-            outcome = await drive()
-        except OrchestratorError as error:
-            outcome = error
-        nursery.cancel_scope.cancel()
-    if isinstance(outcome, OrchestratorError):
-        raise outcome
-    return outcome
-
-
 def _every_open(options: RunOptions) -> tuple[Wanted, ...]:
     """Return every change with open tasks, in the order of their names."""
     repo = Repository.open(options.directory, deadline=options.patience)
@@ -184,11 +147,6 @@ def _every_open(options: RunOptions) -> tuple[Wanted, ...]:
     if not found:
         raise SpecError("no open change", where=str(source.root), fix="propose one first")
     return found
-
-
-def _die() -> None:
-    """End at once: the guardians notice and kill their trees, the next run settles the rest."""
-    os._exit(130)
 
 
 def _print_plan(plan: Plan, *, as_json: bool) -> None:
