@@ -156,7 +156,7 @@ class IndexAgainstScan(RuleBasedStateMachine):
 
 
 TestIndexAgainstScan = IndexAgainstScan.TestCase
-TestIndexAgainstScan.settings = settings(max_examples=40, stateful_step_count=25)
+TestIndexAgainstScan.settings = settings(max_examples=30, stateful_step_count=20)
 
 
 def backlog(*ids: str) -> Backlog:
@@ -165,55 +165,14 @@ def backlog(*ids: str) -> Backlog:
     )
 
 
-@pytest.mark.parametrize(
-    ("beginning", "meant"),
-    [
-        ("WRK-001", "WRK-001"),
-        ("wrk-001", "WRK-001"),
-        ("WRK-0012", "WRK-0012"),
-        ("WRK-02", "WRK-02x"),
-        ("02", "WRK-02x"),
-        ("001", "WRK-001"),
-        ("tg", "tg-1rh14"),
-        ("1RH", "tg-1rh14"),
-        ("My-Team-ab", "my-team-abcde"),
-        ("abc", "my-team-abcde"),
-    ],
-)
-def test_a_beginning_that_only_one_has_names_an_item(beginning: str, meant: str) -> None:
-    known = backlog("WRK-001", "WRK-0012", "WRK-02x", "tg-1rh14", "my-team-abcde")
-    assert known.find(beginning) == meant
-
-
-@pytest.mark.parametrize("beginning", ["WRK", "wrk-0", "00"])
-def test_a_beginning_that_several_have_is_answered_with_them(beginning: str) -> None:
-    with pytest.raises(UsageError, match=r"WRK-001, WRK-002") as caught:
-        backlog("WRK-002", "WRK-001", "tg-1").find(beginning)
-    assert caught.value.fix == "write more of the id"
-
-
-def test_one_id_part_in_two_backlogs_is_ambiguous() -> None:
-    with pytest.raises(UsageError, match=r"a-1, b-1$"):
-        backlog("a-1", "b-1", "c-12").find("1")
-
-
-def test_many_candidates_are_counted_not_listed() -> None:
-    with pytest.raises(UsageError, match=r"WRK-100, .*WRK-107 and 92 more"):
-        backlog(*(f"WRK-{number}" for number in range(100, 200))).find("WRK-")
-
-
-def test_the_very_id_is_meant_whatever_else_begins_like_it() -> None:
-    assert backlog("wrk-1", "WRK-1", "WRK-10").find("WRK-1") == "WRK-1"
-    assert backlog("wrk-1", "WRK-1", "WRK-10").find("wrk-1") == "wrk-1"
-
-
-@pytest.mark.parametrize(
-    ("beginning", "fix"), [("WRK-00l", "WRK-001"), ("WRK-001x", "WRK-001"), ("", "list")]
-)
-def test_an_unknown_item_is_answered_with_what_is_like_it(beginning: str, fix: str) -> None:
-    with pytest.raises(UsageError, match="there is no item") as caught:
-        backlog("WRK-001", "tg-1rh14").find(beginning)
-    assert fix in (caught.value.fix or "")
+def test_an_item_is_found_by_a_beginning_of_its_id() -> None:
+    assert backlog("WRK-001", "WRK-0012", "tg-1rh14").find("1rh") == "tg-1rh14"
+    assert backlog("WRK-001", "WRK-0012", "tg-1rh14").find("wrk-001") == "WRK-001"
+    with pytest.raises(UsageError, match="WRK-001, WRK-0012"):
+        backlog("WRK-001", "WRK-0012", "tg-1rh14").find("WRK")
+    with pytest.raises(UsageError, match="no item") as caught:
+        backlog("WRK-001", "tg-1rh14").find("WRK-00l")
+    assert caught.value.fix == "did you mean WRK-001?"
 
 
 SOME_KEYS = st.tuples(
@@ -264,7 +223,7 @@ class QueueAgainstSorting(RuleBasedStateMachine):
 
 
 TestQueueAgainstSorting = QueueAgainstSorting.TestCase
-TestQueueAgainstSorting.settings = settings(max_examples=60, stateful_step_count=30)
+TestQueueAgainstSorting.settings = settings(max_examples=30, stateful_step_count=30)
 
 
 def test_a_queue_does_not_grow_by_what_left_it() -> None:

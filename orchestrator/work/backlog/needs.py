@@ -41,7 +41,7 @@ def check_needs(view: Lookup, id: str, needs: Sequence[str]) -> None:
             raise UsageError(
                 f"{id} needs {need}, and there is no such item",
                 where=id,
-                fix="name an item that exists; `orchestrator list` shows all",
+                fix="name an item that exists: orc list shows all",
             )
     if path := _way(view, needs, id):
         raise UsageError(
