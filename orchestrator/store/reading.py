@@ -143,6 +143,13 @@ class Reader:
         rows = self._rows("SELECT id, item, state, at, document FROM runs ORDER BY number")
         return tuple(RunRow(*row) for row in rows)
 
+    def open_runs(self) -> tuple[RunRow, ...]:
+        """Return the runs that have not ended, oldest first."""
+        rows = self._rows(
+            "SELECT id, item, state, at, document FROM runs WHERE state = 'open' ORDER BY number"
+        )
+        return tuple(RunRow(*row) for row in rows)
+
     def attempts(self, item: str | None = None) -> tuple[AttemptRow, ...]:
         """Return every attempt, of one item or of all, in the order they were begun."""
         rows = self._rows(

@@ -158,6 +158,15 @@ def write_files_tree(
         return git.text("write-tree", index=index)
 
 
+def flat_tree(git: Git, files: Mapping[bytes, bytes]) -> str:
+    """Write a tree that holds exactly these files, by name, and return its id."""
+    entries = []
+    for name, data in files.items():
+        oid = git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=data).stdout.strip()
+        entries.append(b"100644 blob " + oid + b"\t" + name + b"\0")
+    return git.run("mktree", "-z", stdin=b"".join(entries)).stdout.decode().strip()
+
+
 def put_entries(git: Git, index: Path, entries: Sequence[bytes]) -> None:
     """Put ``mode oid<tab>path`` lines into an index; mode 0 removes."""
     if entries:

@@ -23,6 +23,7 @@ PINS = "refs/orchestrator/pins/"
 """What versions before the store pinned checkpoints at; cleared away with their item."""
 BORROWED = "refs/orchestrator/borrowed/"
 WAITING = "refs/orchestrator/waiting/"
+BACKLOG = "refs/orchestrator/backlog"
 OURS = ("refs/orchestrator/", BRANCHES)
 KEPT = "refs/orchestrator/kept/"
 

@@ -55,6 +55,7 @@ class Book:
 
     Attributes:
       backlog: what is durable.
+      is_changed: whether anything was changed since it was loaded.
       clock: tells Unix nanoseconds; one that jumps back stands still here.
     """
 
@@ -62,6 +63,7 @@ class Book:
     rules: Rules
     backlog: Backlog
     clock: Callable[[], int] = time.time_ns
+    is_changed: bool = attrs.field(default=False, init=False)
     _ahead: dict[str, Item] = attrs.field(factory=dict, init=False)
     _now: int = attrs.field(default=0, init=False)
     _readers: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot, init=False)
@@ -118,6 +120,7 @@ class Book:
             # In the order of the submissions: Trio runs these one by one as they come.
             if job.error is None:
                 self.backlog.apply(change)
+                self.is_changed = self.is_changed or bool(change.items)
                 self._readers.unpark_all()
             for item in change.items:
                 if self._ahead.get(item.id) is item:

@@ -24,11 +24,14 @@ from orchestrator.run import handlers
 from orchestrator.run.backlog import handlers as backlog
 from orchestrator.run.backlog import phase_handlers
 from orchestrator.run.backlog.book import Book, load_book
+from orchestrator.run.backlog.closing import close_finished
+from orchestrator.run.backlog.copies import Copies
 from orchestrator.run.backlog.recovery import recover_backlog
 from orchestrator.run.delivery import handlers as delivering
 from orchestrator.run.engine import guidance
 from orchestrator.run.engine.controls import Controls
 from orchestrator.run.engine.steering import Steering
+from orchestrator.run.events import Warned
 from orchestrator.run.lock import engine_lock
 from orchestrator.run.records.rebuild import rebuild
 from orchestrator.run.threads import GitThreads
@@ -102,7 +105,16 @@ async def run_engine(
         store = await trio.to_thread.run_sync(stack.enter_context, open_store(repo.state_dir))
         rebuilt = await trio.to_thread.run_sync(rebuild, repo, store)
         book = await trio.to_thread.run_sync(load_book, store, config.rules(), wanted)
+        mirror = config.backlog.mirror
+        copies = Copies(
+            repo=repo,
+            threads=threads,
+            book=book,
+            mirror=repo.checkout / mirror if mirror is not None else None,
+        )
         settled = await recover_backlog(book, repo, threads)
+        settled += await close_finished(book, repo, threads)
+        taken = await copies.take_over()
         controls = Controls(
             repo=repo,
             store=store,
@@ -119,15 +131,26 @@ async def run_engine(
             signals=signals,
             on_force=on_force,
         ) as orchestrator:
-            for fact in (*((rebuilt,) if rebuilt is not None else ()), *settled):
+            for fact in (*((rebuilt,) if rebuilt is not None else ()), *settled, *taken):
                 orchestrator.publish(fact)
             orchestrator.start_execution(_execute, work, orchestrator, ended)
             await ended.event.wait()
+            with trio.move_on_after(_WIND_UP, shield=True):
+                await _copy(copies, orchestrator)
     if ended.error is not None:
         raise ended.error
     if not ended.results:
         raise StoppedError("stopped", fix="continue with the same command")
     return ended.results[0]
+
+
+async def _copy(copies: Copies, orchestrator: Orchestrator) -> None:
+    """Bring the copies of the backlog up to date; they are no part of what the work came to."""
+    try:
+        for fact in await copies.write():
+            orchestrator.publish(fact)
+    except OrchestratorError as error:
+        orchestrator.publish(Warned(message=f"the backlog was not copied: {error.message}"))
 
 
 def recover(repo: Repository) -> None:

@@ -6,17 +6,18 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.run.backlog.closing import closed
 from orchestrator.run.backlog.keeping import Brought
 from orchestrator.run.backlog.phases import KeepPhase, OpenItem, SettleItem
 from orchestrator.run.commands import AdoptBranch, CloseRun, ReleaseWorkspace, RestoreWorkspace
-from orchestrator.run.events import RunEnded, RunStarted, Warned
-from orchestrator.run.records.ledger import read_run
+from orchestrator.run.events import RunStarted, Warned
+from orchestrator.run.records.ledger import read_attempts, read_run
 from orchestrator.run.records.opening import OpenedRun, Spec
 from orchestrator.run.scheduling.phase_plan import brief
 from orchestrator.run.scheduling.session import Session
 from orchestrator.work.backlog.item import Item, Status
 from orchestrator.work.backlog.result import Outcome, PhaseResult
-from orchestrator.work.records import AttemptState, RunState
+from orchestrator.work.records import RunState
 
 
 @attrs.define(eq=False)
@@ -91,26 +92,9 @@ class Desk:
         last = await trio.to_thread.run_sync(read_run, self.session.repo, item.id)
         if last is None or last.state is not RunState.OPEN:
             return
-        run = attrs.evolve(last, state=RunState.DONE, reason="", story="")
-        attempts = [one for one in self.session.spending.attempts if one.item == item.id]
-        pipeline = self.session.book.rules.pipeline(item.pipeline)
-        phases = len(pipeline.phases) if pipeline is not None else 0
-        fact = RunEnded(
-            run=run.id,
-            item=item.id,
-            change=run.change,
-            state=run.state.value,
-            reason="",
-            done=phases,
-            stories=phases,
-            attempts=len(attempts),
-            cost=sum(one.usage.cost for one in attempts),
-            verified=any(one.state is AttemptState.VERIFIED for one in attempts),
-            advice="",
-            branch=f"orchestrator/{item.id}",
-            target=run.target.removeprefix("refs/heads/"),
-        )
-        await self.session.orchestrator.call(CloseRun(run=run, fact=fact))
+        attempts = await trio.to_thread.run_sync(read_attempts, self.session.repo, item.id)
+        run, ended = closed(last, item, self.session.book.rules, attempts)
+        await self.session.orchestrator.call(CloseRun(run=run, fact=ended))
 
     async def leave(self) -> None:
         """Give back what was borrowed; the next phase opens it again."""

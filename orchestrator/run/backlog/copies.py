@@ -1,0 +1,152 @@
+"""Copies of the backlog beside the store: one in git to put it back from, one for a team to share.
+
+The mirror lies in the checkout; what others changed in it is taken over when an engine begins, by
+a three-way merge with what was last written there. That is kept in git, beside the whole backlog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from orchestrator.adapters.backlog.mirror import (
+    merge,
+    mirrored,
+    parse_mirror,
+    read_mirror,
+    restored,
+    write_mirror,
+)
+from orchestrator.adapters.backlog.own import read_own, write_own
+from orchestrator.adapters.git import objects, refs
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import BacklogFileError
+from orchestrator.messages import Fact
+from orchestrator.run.backlog.book import Book
+from orchestrator.run.events import Warned
+from orchestrator.run.records.facts import add_fact
+from orchestrator.run.records.ledger import tips
+from orchestrator.run.threads import GitThreads
+from orchestrator.store.transaction import Transaction
+from orchestrator.work.backlog.change import Change, Entry, View
+from orchestrator.work.backlog.importing import import_items
+from orchestrator.work.backlog.item import Item
+
+_ITEMS, _MIRROR = b"items.jsonl", b"mirror.jsonl"
+
+
+@attrs.define(eq=False, kw_only=True)
+class Copies:
+    """The copies of one engine's backlog.
+
+    Attributes:
+      mirror: the file below the checkout, None when there shall be none.
+    """
+
+    repo: Repository
+    threads: GitThreads
+    book: Book
+    mirror: Path | None
+    _taken: bytes | None = attrs.field(default=None, init=False)
+
+    async def take_over(self) -> tuple[Fact, ...]:
+        """Put a lost backlog back from git, and take over what others changed in the mirror.
+
+        Returns the facts that tell of it; they are recorded.
+
+        Raises:
+          BacklogFileError: when the mirror cannot be read; names the line. Nothing is changed.
+          StoreError: when it could not be recorded.
+        """
+        facts = await self._put_back() if not len(self.book.backlog) else ()
+        return (*facts, *await self._take_mirror())
+
+    async def write(self) -> tuple[Fact, ...]:
+        """Bring the copies up to date; returns what is to be told, recorded.
+
+        A mirror that somebody changed meanwhile is left alone: the next engine takes that over.
+        """
+        items = tuple(self.book.backlog.items())
+        data, problem = self._taken, ""
+        if self.mirror is not None:
+            try:
+                data = await self.threads.run(
+                    write_mirror,
+                    self.mirror,
+                    items,
+                    checkout=self.repo.checkout,
+                    over=self._taken,
+                )
+            except BacklogFileError as error:
+                data, problem = None, f"the mirror was not written: {error.message}"
+            else:
+                if data is None:
+                    problem = "the mirror was changed meanwhile: the next run takes that over"
+        if self.book.is_changed or data != self._taken:
+            await self.threads.run(self._keep, items, data if data is not None else self._taken)
+        return await self._warn([problem]) if problem else ()
+
+    async def _put_back(self) -> tuple[Fact, ...]:
+        items = await self.threads.run(self._kept_items)
+        if not items:
+            return ()
+        recorded = await self.book.change(lambda view, _: import_items(view, items))
+        noun = "item was" if len(items) == 1 else "items were"
+        told = await self._warn([f"the store was new: {len(items)} {noun} put back from git"])
+        return (*recorded.facts, *told)
+
+    async def _take_mirror(self) -> tuple[Fact, ...]:
+        if self.mirror is None:
+            return ()
+        theirs = await self.threads.run(read_mirror, self.mirror, checkout=self.repo.checkout)
+        if theirs is None:
+            return ()
+        self._taken = theirs.data
+        base = await self.threads.run(self._kept, _MIRROR)
+        known = parse_mirror(base, "the last mirror") if base is not None else {}
+        merged = merge(known, mirrored(self.book.backlog.items()), theirs.documents)
+        if not merged.documents and not merged.notes:
+            return ()
+        recorded = await self.book.change(lambda view, _: _taken_over(view, merged.documents))
+        return (*recorded.facts, *await self._warn(merged.notes))
+
+    async def _warn(self, messages: list[str] | tuple[str, ...]) -> tuple[Fact, ...]:
+        def warn(tx: Transaction) -> tuple[Fact, ...]:
+            return tuple(
+                add_fact(tx, Warned(message=message), item="", run="") for message in messages
+            )
+
+        return (await self.book.change(lambda _, __: Change(), warn)).facts
+
+    def _kept(self, name: bytes) -> bytes | None:
+        tip = tips(self.repo, refs.BACKLOG)[refs.BACKLOG]
+        return objects.read_blob(self.repo.git, tip, name) if tip is not None else None
+
+    def _kept_items(self) -> tuple[Item, ...]:
+        data = self._kept(_ITEMS)
+        return read_own(data, "the backlog in git") if data is not None else ()
+
+    def _keep(self, items: tuple[Item, ...], mirror: bytes | None) -> None:
+        git, old = self.repo.git, tips(self.repo, refs.BACKLOG)[refs.BACKLOG]
+        files = {_ITEMS: write_own(items), **({_MIRROR: mirror} if mirror is not None else {})}
+        tree = objects.flat_tree(git, files)
+        if old is not None and objects.tree_of(git, old) == tree:
+            return
+        when = max((item.updated for item in items), default=0) // 10**9
+        commit = objects.commit(git, tree, [], "The backlog\n", self.repo.identity(), when)
+        refs.move_ref(git, refs.BACKLOG, commit, old, "backlog")
+
+
+def _taken_over(view: View, documents: Mapping[str, dict[str, Any]]) -> Change:
+    """Return the change that makes items what a merge with the mirror came to."""
+    items, entries = [], []
+    for id, document in documents.items():
+        now = view.get(id)
+        item = restored(document, now)
+        items.append(item)
+        before = now.status if now is not None else item.status
+        entries.append(Entry(item=id, what="mirrored", before=before, after=item.status))
+    return Change(items=tuple(items), entries=tuple(entries))
