@@ -43,23 +43,27 @@ def spent(seconds: float, usage: Usage) -> str:
     return duration(seconds) + (f" ${usage.cost:.2f}" if usage.cost else "")
 
 
-def backlog_summary(event: BacklogEnded) -> str:
-    """Return the closing lines of a run of the backlog, with what to do next."""
-    return "\n".join(_closing(event))
+def backlog_summary(event: BacklogEnded, *, delivering: bool) -> str:
+    """Return the closing lines of a run of the backlog, with what to do next.
+
+    Args:
+      delivering: whether what is done is delivered by itself.
+    """
+    return "\n".join(_closing(event, delivering))
 
 
-def _closing(event: BacklogEnded) -> Iterator[str]:
+def _closing(event: BacklogEnded, delivering: bool) -> Iterator[str]:
     parts = [_counted(event.phases, "phase"), f"{len(event.done)} done"]
     parts += [f"{len(event.blocked)} blocked"] if event.blocked else []
     parts += [_counted(event.follow_ups, "follow-up")] if event.follow_ups else []
     parts += [f"{event.merged} merged"] if event.merged else []
     parts += [f"${event.cost:.2f}"] if event.cost else []
     yield f"{event.reason}  {', '.join(parts)}"
-    for word, ids in (("done", event.done), ("blocked", event.blocked)):
-        if ids:
-            yield f"{word}: {', '.join(ids)}"
+    if event.done:
+        how = "" if delivering else ".  orc diff ID | orc finish ID --merge"
+        yield f"done: {', '.join(event.done)}{how}"
     if event.blocked:
-        yield "answer with: orc answer ID TEXT (orc status shows the questions), then: orc run"
+        yield f"blocked: {', '.join(event.blocked)}.  orc status | orc answer ID TEXT"
     if event.advice:
         yield f"continue with: {event.advice}"
 
@@ -101,7 +105,7 @@ def _changed(event: ItemChanged, paint: Paint) -> str:
         return f"{item} {paint(event.after, 'green')}{by}{told if told.strip(': ') else ''}"
     if event.what in _TELLING:
         return paint(f"{item} {event.what}{by}: {text}", "dim")
-    if event.what == "triaged" and event.before != event.after:
+    if event.what == "triaged" and event.after == "ready":
         return paint(f"{item} triaged: {status_word(event.after)}", "dim")
     if by and (text or event.what in _UNCHANGED):
         return paint(f"{item} {event.what}{by}{f': {text}' if text else ''}", "yellow")

@@ -88,15 +88,17 @@ class Status:
     _since: float = 0.0
     _cost: float = 0.0
     _over: bool = True
+    _is_backlog: bool = False
     _at_work: dict[str, str] = attrs.field(factory=dict)
 
     def update(self, event: Event, now: float) -> None:
         """Take in what happened."""
         match event:
-            case RunStarted(item=item):
+            case RunStarted(item=item) if not self._is_backlog:
                 self._item, self._head, self._doing = item, f"{item}  preparing", ""
                 self._since, self._cost, self._over = now, 0.0, False
             case BacklogStarted():
+                self._is_backlog = True
                 self._head, self._doing = "backlog", ""
                 self._since, self._cost, self._over = now, 0.0, False
             case AttemptStarted(attempt=attempt, number=number):
@@ -114,6 +116,8 @@ class Status:
                 self._doing = ""
                 self._at_work.pop(event.attempt, None)
                 self._head = next(reversed(self._at_work.values()), self._head)
+            case RunEnded() if self._is_backlog:
+                pass
             case RunEnded() | BacklogEnded():
                 self._over = True
             case StopRequested(level=level):

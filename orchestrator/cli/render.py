@@ -11,7 +11,7 @@ import trio
 
 from orchestrator.bus import Lagged
 from orchestrator.messages import Event, Fact, Progress
-from orchestrator.run.backlog.events import BacklogEnded
+from orchestrator.run.backlog.events import BacklogEnded, BacklogStarted
 from orchestrator.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -89,6 +89,7 @@ class PlainLines:
     acts: bool = True
     starts: bool = True
     evidence: bool = False
+    _end: type[Event] = attrs.field(default=RunEnded, init=False)
     _ended: bool = attrs.field(default=False, init=False)
 
     async def emit(self, batch: Sequence[Event]) -> None:
@@ -99,7 +100,9 @@ class PlainLines:
         """Return the batch's lines, each with its end."""
         lines = []
         for event in batch:
-            self._ended = self._ended or isinstance(event, (RunEnded, BacklogEnded))
+            # In a backlog, the run of each item ends by itself.
+            self._end = BacklogEnded if isinstance(event, BacklogStarted) else self._end
+            self._ended = self._ended or isinstance(event, self._end)
             if line := self._line(event):
                 lines.append(line + "\n")
         return "".join(lines)
@@ -176,16 +179,19 @@ class PlainLines:
         return self._paint("    " + one_line(f"{kind}: {text}", width() - 5), "dim")
 
     def _failed(self, event: AttemptFailed) -> str:
-        word = "FAILED" if event.state == "failed" else event.state.upper()
-        shown = [clean(line) for line in event.evidence.splitlines()[-_EVIDENCE:]]
-        below = "".join(f"\n        {line}" for line in shown) if self.evidence else ""
         # A phase's title is its item and name: where it stands among the others says nothing.
         is_phase = event.phase and not event.story
+        word, reason = event.state.upper(), event.reason
+        if is_phase and event.state == "blocked":
+            # The question is told of the item, with how to answer it.
+            word, reason = "asks", ""
+        shown = [clean(line) for line in event.evidence.splitlines()[-_EVIDENCE:]]
+        below = "".join(f"\n        {line}" for line in shown) if self.evidence else ""
         at = "" if is_phase else _place(event.position, event.stories)
         return (
             f"{at}{one_line(event.title, 40)}  try {event.number}  "
-            f"{spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {event.reason}"
-            f"{self._paint(below, 'dim')}"
+            f"{spent(event.seconds, event.usage)}  {self._paint(word, 'red')}  {reason}".rstrip()
+            + self._paint(below, "dim")
         )
 
     def _paint(self, text: str, colour: str) -> str:

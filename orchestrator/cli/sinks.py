@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.bridge import EventSink
 from orchestrator.messages import Event
-from orchestrator.run.backlog.events import BacklogEnded
+from orchestrator.run.backlog.events import BacklogEnded, BacklogStarted
 from orchestrator.run.events import RunEnded
 
 from .backlog_lines import backlog_summary
@@ -22,12 +22,21 @@ class Person:
         self._lines = lines
         self._delivering = delivering
         self._result = Quiet(sys.stdout)
+        self._is_backlog = False
 
     async def emit(self, batch: Sequence[Event]) -> None:
         """Print the batch."""
         await self._lines.emit(batch)
         for event in batch:
-            if isinstance(event, RunEnded):
-                await write_slowly(self._result, summary(event, delivering=self._delivering) + "\n")
-            elif isinstance(event, BacklogEnded):
-                await write_slowly(self._result, backlog_summary(event) + "\n")
+            self._is_backlog = self._is_backlog or isinstance(event, BacklogStarted)
+            if text := self._closing(event):
+                await write_slowly(self._result, text + "\n")
+
+    def _closing(self, event: Event) -> str:
+        match event:
+            case BacklogEnded():
+                return backlog_summary(event, delivering=self._delivering)
+            case RunEnded() if not self._is_backlog:
+                return summary(event, delivering=self._delivering)
+            case _:
+                return ""

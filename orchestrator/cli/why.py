@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import ConfigError, SpecError, UsageError
+from orchestrator.errors import ConfigError, SpecError, UnknownItemError, UsageError
 from orchestrator.redact import redactor
 from orchestrator.report.document import attempt_document
 from orchestrator.report.gather import gather
@@ -24,6 +24,7 @@ from orchestrator.settings import Config
 
 from .output import coloured, print_json, width
 from .rows import INDENT, print_row
+from .why_item import explain_item
 
 _EVIDENCE = 12
 
@@ -53,14 +54,23 @@ def _answer(
 ) -> Why:
     now = time.time()
     redact = redactor(os.environ, *(agent.env for agent in config.agents.values())).text
+    unknown: UnknownItemError | None = None
+    if arguments.story is None:
+        try:
+            found = explain_item(repo, arguments.item, config, now=now, redact=redact)
+        except UnknownItemError as error:
+            unknown = error
+        else:
+            if found is not None:
+                return found
     try:
         item_id = item_named(repo, arguments.item)
-    except UsageError:
+    except UsageError as error:
         with suppress(SpecError):
             source, change = find_change(repo, directory, arguments.item)
             stories = [story for story in source.read(change).stories if story.tasks]
             return never_run(change, len(stories))
-        raise
+        raise unknown or error from None
     (item,) = gather(repo, [item_id], now=now, redact=redact).items
     story = _story(item, arguments.story) if arguments.story is not None else None
     return explain(item, story, max_attempts=config.execution.max_attempts, now=now)

@@ -27,8 +27,9 @@ def status_document(git: Git, state_dir: Path, *, running: str | None) -> dict[s
     with open_reader(state_dir) as reader:
         changes = [_item(item, reader) for item in read_items(git, running=running)]
         backlog = read_backlog(git, reader, running=running is not None)
-    # What was run for an item of the backlog is told with that item.
-    items = [*backlog.entries, *(change for change in changes if not backlog.holds(change["id"]))]
+        # What was run for an item of the backlog is told with that item.
+        others = (change for change in changes if not backlog.holds(change["id"]))
+        items = [*backlog.entries, *others]
     run = {"running": running is not None, "item": running}
     return {
         "items": items,
