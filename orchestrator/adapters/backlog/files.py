@@ -30,13 +30,15 @@ def read_bytes(path: Path, limit: int = LIMIT) -> bytes:
         if error.errno == errno.ELOOP:
             raise _unfit(path, "is a symbolic link", "name the file that it leads to") from None
         raise _failed(path, "read", error) from error
-    with open(handle, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise _unfit(path, "is not a regular file", "name a file")
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise _unfit(path, "is not a regular file", "name a file")
+        with open(handle, "rb", closefd=False) as file:
             data = file.read(limit + 1)
-        except OSError as error:
-            raise _failed(path, "read", error) from error
+    except OSError as error:
+        raise _failed(path, "read", error) from error
+    finally:
+        os.close(handle)
     if len(data) > limit:
         raise _unfit(path, f"is larger than {limit >> 20} MiB", "split it")
     return data
