@@ -11,11 +11,14 @@ from pathlib import Path
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import StoreError
+from orchestrator.run.backlog.kept import kept_items
 from orchestrator.settings import Config
 from orchestrator.store.reading import ItemRow, Reader, open_reader
-from orchestrator.work.backlog.document import read_line
+from orchestrator.work.backlog.document import read_line, write_line
 from orchestrator.work.backlog.ids import resolve
 from orchestrator.work.backlog.item import Item
+
+from .place import reader_git
 
 
 def settings(repo: Repository, arguments: argparse.Namespace) -> Config:
@@ -34,9 +37,12 @@ def settings(repo: Repository, arguments: argparse.Namespace) -> Config:
 class Stored:
     """What a store holds of items; made by `open_stored`."""
 
-    def __init__(self, reader: Reader | None) -> None:
+    def __init__(self, reader: Reader | None, state: Path) -> None:
         self.reader = reader
         self.rows: Sequence[ItemRow] = reader.items() if reader is not None else ()
+        if not self.rows:  # the store is new, or was lost
+            kept = kept_items(reader_git(state))
+            self.rows = [ItemRow(item.id, item.status.value, write_line(item)) for item in kept]
 
     def items(self) -> tuple[Item, ...]:
         """Return every item, in the order they were added.
@@ -74,7 +80,7 @@ def open_stored(state: Path) -> Iterator[Stored]:
       StoreError: when there is a store that cannot be read.
     """
     with open_reader(state) as reader:
-        yield Stored(reader)
+        yield Stored(reader, state)
 
 
 def _item(row: ItemRow) -> Item:

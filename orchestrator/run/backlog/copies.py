@@ -20,12 +20,13 @@ from orchestrator.adapters.backlog.mirror import (
     restored,
     write_mirror,
 )
-from orchestrator.adapters.backlog.own import read_own, write_own
+from orchestrator.adapters.backlog.own import write_own
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import BacklogFileError
 from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book
+from orchestrator.run.backlog.kept import ITEMS, MIRROR, kept_file, kept_items
 from orchestrator.run.events import Warned
 from orchestrator.run.records.facts import add_fact
 from orchestrator.run.records.ledger import tips
@@ -34,8 +35,6 @@ from orchestrator.store.transaction import Transaction
 from orchestrator.work.backlog.change import Change, Entry, View
 from orchestrator.work.backlog.importing import import_items
 from orchestrator.work.backlog.item import Item
-
-_ITEMS, _MIRROR = b"items.jsonl", b"mirror.jsonl"
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -90,7 +89,7 @@ class Copies:
         return await self._warn([problem]) if problem else ()
 
     async def _put_back(self) -> tuple[Fact, ...]:
-        items = await self.threads.run(self._kept_items)
+        items = await self.threads.run(kept_items, self.repo.git)
         if not items:
             return ()
         recorded = await self.book.change(lambda view, _: import_items(view, items))
@@ -105,7 +104,7 @@ class Copies:
         if theirs is None:
             return ()
         self._taken = theirs.data
-        base = await self.threads.run(self._kept, _MIRROR)
+        base = await self.threads.run(kept_file, self.repo.git, MIRROR)
         known = parse_mirror(base, "the last mirror") if base is not None else {}
         merged = merge(known, mirrored(self.book.backlog.items()), theirs.documents)
         if not merged.documents and not merged.notes:
@@ -121,17 +120,9 @@ class Copies:
 
         return (await self.book.change(lambda _, __: Change(), warn)).facts
 
-    def _kept(self, name: bytes) -> bytes | None:
-        tip = tips(self.repo, refs.BACKLOG)[refs.BACKLOG]
-        return objects.read_blob(self.repo.git, tip, name) if tip is not None else None
-
-    def _kept_items(self) -> tuple[Item, ...]:
-        data = self._kept(_ITEMS)
-        return read_own(data, "the backlog in git") if data is not None else ()
-
     def _keep(self, items: tuple[Item, ...], mirror: bytes | None) -> None:
         git, old = self.repo.git, tips(self.repo, refs.BACKLOG)[refs.BACKLOG]
-        files = {_ITEMS: write_own(items), **({_MIRROR: mirror} if mirror is not None else {})}
+        files = {ITEMS: write_own(items), **({MIRROR: mirror} if mirror is not None else {})}
         tree = objects.flat_tree(git, files)
         if old is not None and objects.tree_of(git, old) == tree:
             return
