@@ -33,7 +33,7 @@ def add_backlog(commands: Commands) -> None:
         )
     move = add("move", "bring an item to a phase, or one step on")
     move.add_argument("item")
-    move.add_argument("--to", metavar="PHASE", help='or "triage", to begin anew')
+    move.add_argument("--to", dest="phase", metavar="PHASE", help='or "triage", to begin anew')
     move.add_argument("--force", action="store_true", help="past what needs an approval")
     move.add_argument("--reason", metavar="TEXT", default="")
     move.add_argument("--approved-by", metavar="NAME", default="")
@@ -114,7 +114,7 @@ def _more(commands: Commands) -> None:
     imported.add_argument("path")
     imported.add_argument("--dry-run", action="store_true", help="say what would be taken over")
     exported = add("export", "write the items for another tool")
-    exported.add_argument("path", nargs="?", help="a new file; standard output when left out")
+    exported.add_argument("path", nargs="?", help="a file; standard output when left out")
     exported.add_argument(
         "--format", choices=("jsonl", "task-golem"), default="jsonl", help="(default jsonl)"
     )
@@ -126,7 +126,7 @@ def _old(commands: Commands) -> None:
     advance = old("advance", "see move", stands_for="move")
     advance.set_defaults(force=False, reason="", approved_by="")
     advance.add_argument("item")
-    advance.add_argument("--to", metavar="PHASE")
+    advance.add_argument("--to", dest="phase", metavar="PHASE")
     unblock = old("unblock", "see answer", stands_for="answer")
     unblock.set_defaults(verdict=None)
     unblock.add_argument("item")

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import NoSpecError, OrchestratorError
 from orchestrator.run.records.state import read_items
+from orchestrator.store.reading import open_reader
 from orchestrator.text import one_line
 
 from .parser import build_parser
 from .place import find_state, reader_git
 from .shells import SCRIPTS, Command, Option
 
-_NAMES = {"item": "items", "change": "changes", "changes": "changes", "pinned": "items"}
-_FILES = {"config", "prompt", "to"}
+_NAMES = {"item": "items", "changes": "changes", "shown": "both", "pinned": "items"}
+_OPEN = ("new", "scoping", "ready", "in_progress", "blocked")
+_FILES = {"config", "prompt", "to", "file"}
 
 
 def completion(arguments: argparse.Namespace) -> int:
-    """Print the script of a shell; or, for such a script, the names of items or changes."""
+    """Print the script of a shell; or, for such a script, names of items and changes."""
     if arguments.list is not None:
         for name in _listed(arguments):
             print(name)
@@ -35,6 +38,8 @@ def describe(parser: argparse.ArgumentParser) -> tuple[tuple[Option, ...], tuple
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, inner in action.choices.items():
+                if inner.get_default("is_alias"):
+                    continue
                 positional = [a for a in inner._actions if not a.option_strings]
                 commands.append(
                     Command(
@@ -68,15 +73,22 @@ def _listed(arguments: argparse.Namespace) -> list[str]:
     """Return names that fit on a line; a shell that asks wants no error."""
     start = Path(arguments.directory)
     try:
-        names = _items(arguments) if arguments.list == "items" else _changes(start)
+        names = [] if arguments.list == "changes" else _items(arguments)
+        if arguments.list != "items":
+            with suppress(NoSpecError):
+                names += _changes(start)
     except OrchestratorError:
         return []
-    return [name for name in names if name == one_line(name)]
+    return [name for name in dict.fromkeys(names) if name == one_line(name)]
 
 
 def _items(arguments: argparse.Namespace) -> list[str]:
-    git = reader_git(find_state(arguments))
-    return [item.id for item in read_items(git, running=None)]
+    """Return the items of the backlog that are not over, and all that ever ran."""
+    state = find_state(arguments)
+    with open_reader(state) as reader:
+        rows = reader.items(*_OPEN) if reader is not None else ()
+    ran = read_items(reader_git(state), running=None)
+    return [*(row.id for row in rows), *(item.id for item in ran)]
 
 
 def _changes(start: Path) -> list[str]:

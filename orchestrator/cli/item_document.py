@@ -12,13 +12,14 @@ from orchestrator.work.backlog.item import Item
 
 def item_document(item: Item, **more: Any) -> dict[str, Any]:
     """Return all fields of an item, times in Unix nanoseconds, and what else is told with it."""
-    document = attrs.asdict(item, value_serializer=_plain)
+    document = attrs.asdict(item, value_serializer=plain)
     for name in ("head", "based_on", "waiting", "pool", "visit", "subphases", "overridden"):
         del document[name]  # how it is worked on, not what it is
     return {**document, **more}
 
 
-def _plain(_: object, __: object, value: object) -> object:
+def plain(_: object, __: object, value: object) -> object:
+    """Return a value of a field as JSON has it."""
     if isinstance(value, enum.Enum):
         return value.value
     return list(value) if isinstance(value, tuple) else value

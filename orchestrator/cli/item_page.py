@@ -61,7 +61,7 @@ def show_item(repo: Repository, arguments: argparse.Namespace) -> None:
       UnknownItemError: when there is none, or there are several.
     """
     with open_stored(repo.state_dir) as stored:
-        about = about_item(repo, stored, stored.find(arguments.name))
+        about = about_item(repo, stored, stored.find(arguments.shown))
     if arguments.json:
         print_json(_document(about))
     else:

@@ -60,7 +60,7 @@ def move(arguments: argparse.Namespace) -> int:
         arguments,
         "move-item",
         "moved",
-        to=arguments.to,
+        to=arguments.phase,
         force=arguments.force,
         reason=arguments.reason,
         approved_by=arguments.approved_by,

@@ -10,6 +10,7 @@ from orchestrator.text import one_line
 from orchestrator.work.backlog.filters import Filters
 from orchestrator.work.backlog.item import Item, Status
 from orchestrator.work.backlog.needs import unmet
+from orchestrator.work.backlog.pipeline import DEFAULT
 from orchestrator.work.backlog.rules import Rules
 from orchestrator.work.backlog.selection import urgency
 
@@ -88,7 +89,7 @@ def _row(item: Item) -> dict[str, str]:
         "ID": item.id,
         "STATUS": status_word(item.status.value),
         "PHASE": one_line(item.phase or "-", 16),
-        "PIPELINE": one_line(item.pipeline or "-", 16),
+        "PIPELINE": one_line(item.pipeline or DEFAULT, 16),
         "IMPACT": ratings.impact.value if ratings.impact else "-",
         "SIZE": ratings.size.value if ratings.size else "-",
         "RISK": ratings.risk.value if ratings.risk else "-",
@@ -98,7 +99,7 @@ def _row(item: Item) -> dict[str, str]:
 def _fitting(rows: Sequence[Mapping[str, str]], room: int) -> dict[str, int]:
     """Return the columns that leave room for a title, with their widths."""
     columns = {name: max(cells(name), *(cells(row[name]) for row in rows)) for name in rows[0]}
-    empty = {name for name in _DISPENSABLE if all(row[name] == "-" for row in rows)}
+    empty = {name for name in _DISPENSABLE if {row[name] for row in rows} <= {"-", DEFAULT}}
     columns = {name: size for name, size in columns.items() if name not in empty}
     for name in _DISPENSABLE:
         if room - sum(size + _GAP for size in columns.values()) >= _LEAST:

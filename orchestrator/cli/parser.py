@@ -94,7 +94,7 @@ def _see(commands: Commands) -> None:
     listed.add_argument("--ready", action="store_true", help="what can be worked on right now")
     listed.add_argument("--all", action="store_true", help="also what is done or closed")
     show = add_command(commands, "show", "one item, or one change of the spec", json=True)
-    show.add_argument("name", metavar="ID|CHANGE")
+    show.add_argument("shown", metavar="ID|CHANGE")
     show.add_argument("--history", action="store_true", help="also all that happened to the item")
     show.add_argument("--prompt", metavar="STORY", help="print the prompt of a change's story")
     logs = add_command(commands, "logs", "the output of an attempt, the newest by default")
@@ -191,7 +191,7 @@ def _more(commands: Commands) -> None:
         commands, "completion", "print a script that completes orc in your shell"
     )
     completion.add_argument("shell", nargs="?", choices=("bash", "zsh", "fish"), default="bash")
-    completion.add_argument("--list", choices=("items", "changes"), help=argparse.SUPPRESS)
+    completion.add_argument("--list", choices=("items", "changes", "both"), help=argparse.SUPPRESS)
 
 
 def _run(run: argparse.ArgumentParser) -> None:

@@ -96,7 +96,7 @@ def _change(
 ) -> tuple[SpecSource, str, Change]:
     """Return the change that is named; what is said of it, when there is none, is said of both."""
     try:
-        source, change_id = find_change(repo, Path(arguments.directory), arguments.name)
+        source, change_id = find_change(repo, Path(arguments.directory), arguments.shown)
         return source, change_id, source.read(change_id)
     except SpecError as error:
         if unknown is None:
