@@ -80,7 +80,11 @@ def parents_of(git: Git, commit: str) -> tuple[str, ...]:
 
 def forebear(git: Git, commit: str, generations: int) -> str:
     """Return the commit that lies so many first parents before another; itself for 0."""
-    return git.text("rev-parse", "--verify", "-q", "--end-of-options", f"{commit}~{generations}")
+    if generations == 0:
+        return commit
+    return git.text(
+        "rev-parse", "--verify", "-q", "--end-of-options", f"{commit}~{generations}"
+    ).rpartition("\n")[2]
 
 
 def date_of(git: Git, commit: str) -> int:

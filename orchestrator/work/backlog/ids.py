@@ -22,8 +22,8 @@ RANDOM = LENGTH * TRIES
 _SHOWN = 8
 """How many candidates an ambiguous beginning is answered with."""
 
-_ID = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.|\Z))*+", re.ASCII)
-_PREFIX = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*+", re.ASCII)
+_ID = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.|\Z))*", re.ASCII)
+_PREFIX = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
 
 
 def check_id(text: str) -> str:
