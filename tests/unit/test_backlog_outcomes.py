@@ -345,7 +345,6 @@ STOPS: list[tuple[Cause, Callable[[Backlog, Attempted], Change]]] = [
         Cause.CONFIGURATION,
         lambda b, a: outcomes.bad_configuration(b, a.item, "no such agent", now=NOW),
     ),
-    (Cause.DELIVERY, lambda b, a: outcomes.delivery_refused(b, a, "a conflict", now=NOW)),
 ]
 
 
@@ -434,6 +433,48 @@ def test_what_was_delivered_is_done() -> None:
     )
     assert backlog.items["A"].status is Status.DONE
     assert outcomes_of(change) == [("Complete", "deliver"), ("Archived", "deliver")]
+
+
+def test_a_refused_delivery_is_tried_again_when_a_person_says_so() -> None:
+    start = item("deliver")
+    backlog = Backlog(start)
+    attempt = backlog.attempt("A")
+    backlog.apply(outcomes.delivery_refused(backlog, attempt, "a conflict", now=NOW))
+    question = backlog.items["A"].question
+    assert question is not None
+    assert (question.cause, question.text) == (Cause.DELIVERY, "a conflict")
+    backlog.apply(retry(backlog, RULES, "A", now=NOW))
+    assert backlog.items["A"].phase == "deliver"
+
+
+def end_of_phase(backlog: Backlog) -> Change:
+    attempt = backlog.attempt("A")
+    return outcomes.phase_completed(
+        backlog, RULES, attempt, done(), LANDED, mint=minting(), now=NOW
+    )
+
+
+def end_of_triage(backlog: Backlog) -> Change:
+    attempt = backlog.attempt("A")
+    return triaged(backlog, RULES, attempt, done(), LANDED, mint=minting(), now=NOW)
+
+
+def end_of_delivery(backlog: Backlog) -> Change:
+    return outcomes.delivered(backlog, backlog.attempt("A"), text="", now=NOW)
+
+
+ENDS = {"plan": end_of_phase, None: end_of_triage, "deliver": end_of_delivery}
+
+
+@pytest.mark.parametrize("phase", ENDS)
+def test_a_phase_a_triage_and_a_delivery_end_each_in_its_own_way(phase: str | None) -> None:
+    backlog = Backlog(item(phase))
+    for own, end in ENDS.items():
+        if own == phase:
+            assert end(backlog)
+        else:
+            with pytest.raises(UsageError):
+                end(backlog)
 
 
 # --- triage

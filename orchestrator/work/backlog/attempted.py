@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from orchestrator.errors import OvertakenError
+from orchestrator.errors import OvertakenError, UsageError
 
 from .draft import Draft
 from .item import TRIAGE, Asks, Cause, Item, Question, Status, Waiting
@@ -43,17 +43,23 @@ class Landed:
     based_on: str = ""
 
 
-def current(draft: Draft, attempt: Attempted) -> Item:
+def current(draft: Draft, attempt: Attempted, *, phase: str | None = None) -> Item:
     """Return the item of an attempt.
+
+    Args:
+      phase: TRIAGE or DELIVER when it is an attempt at that; None for any phase.
 
     Raises:
       UnknownItemError: there is none.
+      UsageError: it is an attempt at something else.
       OvertakenError: it is not in this visit of this phase any more.
     """
+    if phase is not None and attempt.phase != phase:
+        raise UsageError(f"{attempt.id} is an attempt at {attempt.phase}, not at {phase}")
     item = draft.item(attempt.item)
     works = item.status in (Status.SCOPING, Status.IN_PROGRESS)
-    phase = TRIAGE if item.status is Status.NEW else item.phase if works else None
-    if phase != attempt.phase or item.visit != attempt.visit:
+    here = TRIAGE if item.status is Status.NEW else item.phase if works else None
+    if here != attempt.phase or item.visit != attempt.visit:
         raise OvertakenError(
             f"{item.id} is not in {attempt.phase} any more: it is {item.status.value}",
             where=item.id,

@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 import attrs
 
+from orchestrator.errors import UsageError
+
 from .attempted import Attempted as Attempted
 from .attempted import Landed as Landed
 from .attempted import current, land, stop
 from .change import Change, View
 from .draft import Draft
 from .followups import take_up
-from .item import DELIVER, Cause, Item, Question, Status
+from .item import DELIVER, TRIAGE, Cause, Item, Question, Status
 from .onward import begin, finish, go_on, misconfigured, rated, recheck, unknown_pipeline
 from .result import PhaseResult
 from .rules import Rules
@@ -48,8 +50,8 @@ def phase_completed(
     It waits for approval instead when its ratings are too high for what comes next.
     """
     draft = Draft(view, now)
-    before = current(draft, attempt)
-    item = credit(draft, before, attempt, result, landed, "Complete", mint)
+    before = _working(draft, attempt)
+    item = _credit(draft, before, attempt, result, landed, "Complete", mint)
     after = go_on(draft, item, rules, "ready")
     if after.ratings != before.ratings:
         recheck(draft, after, rules)
@@ -71,8 +73,8 @@ def subphase_completed(
     A phase that reports parts without an end comes to wait for a person.
     """
     draft = Draft(view, now)
-    before = current(draft, attempt)
-    item = credit(draft, before, attempt, result, landed, "Subphase Complete", mint)
+    before = _working(draft, attempt)
+    item = _credit(draft, before, attempt, result, landed, "Subphase Complete", mint)
     item = attrs.evolve(item, subphases=item.subphases + 1, visit=item.visit + 1)
     item = draft.put(item)
     if item.subphases >= MAX_SUBPHASES:
@@ -165,7 +167,7 @@ def delivered(view: View, attempt: Attempted, *, text: str, now: int) -> Change:
       text: where, in words.
     """
     draft = Draft(view, now)
-    item = current(draft, attempt)
+    item = current(draft, attempt, phase=DELIVER)
     draft.note(item, "delivered", phase=DELIVER, outcome="Complete", text=text, attempt=attempt.id)
     finish(draft, draft.put(attrs.evolve(item, waiting=())))
     return draft.change()
@@ -185,7 +187,14 @@ def batch_committed(view: View, id: str, head: str, *, now: int) -> Change:
     return draft.change()
 
 
-def credit(
+def _working(draft: Draft, attempt: Attempted) -> Item:
+    """Return the item of an attempt at a phase of its pipeline."""
+    if attempt.phase in (TRIAGE, DELIVER):
+        raise UsageError(f"{attempt.id} is an attempt at {attempt.phase}, which ends otherwise")
+    return current(draft, attempt)
+
+
+def _credit(
     draft: Draft,
     item: Item,
     attempt: Attempted,

@@ -10,7 +10,7 @@ import attrs
 from .attempted import Attempted, current, stop
 from .change import Change, View
 from .draft import Draft
-from .item import Asks, Cause, Question
+from .item import DELIVER, Asks, Cause, Question
 from .onward import misconfigured
 from .text import one_line, page
 
@@ -18,7 +18,7 @@ from .text import one_line, page
 def delivery_refused(view: View, attempt: Attempted, reason: str, *, now: int) -> Change:
     """Let an item wait for a person whose result cannot go where it belongs."""
     draft = Draft(view, now)
-    item = current(draft, attempt)
+    item = current(draft, attempt, phase=DELIVER)
     stop(draft, item, Cause.DELIVERY, page(reason), attempt, outcome="Blocked")
     return draft.change()
 

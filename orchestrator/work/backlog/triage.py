@@ -12,7 +12,7 @@ from .attempted import Attempted, Landed, current, land
 from .change import Change, View
 from .draft import Draft
 from .followups import take_up
-from .item import Item, Status
+from .item import TRIAGE, Item, Status
 from .merging import merge, surviving
 from .onward import misconfigured, rated, route_new
 from .outcomes import ask
@@ -44,13 +44,13 @@ def triaged(
 
     Raises:
       OvertakenError: the item is not new any more.
-      UsageError: the triage neither completed nor asks.
+      UsageError: it is no triage, or neither completed nor asks.
     """
     if result.outcome not in (Outcome.COMPLETE, Outcome.BLOCKED):
         raise UsageError(f"a triage that reports {result.outcome.value} leads nowhere")
     is_complete = result.outcome is Outcome.COMPLETE
     draft = Draft(view, now)
-    item = rated(current(draft, attempt), result.ratings)
+    item = rated(current(draft, attempt, phase=TRIAGE), result.ratings)
     if landed is not None:
         item = land(item, attempt, result.commit_summary, landed)
     if result.description:
