@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import attrs
 import trio
@@ -16,24 +15,21 @@ from orchestrator.run.attempts.meter import Meter
 from orchestrator.run.backlog.keeping import Brought
 from orchestrator.run.backlog.phases import SettleItem
 from orchestrator.run.backlog.results import attempted
-from orchestrator.run.backlog.workflows import workflow_path
 from orchestrator.run.commands import BeginAttempt, KeepAttempt
 from orchestrator.run.engine.guidance import TakeGuidance
 from orchestrator.run.events import AttemptFailed, AttemptStarted
 from orchestrator.run.loop.allowance import Allowance, Refusal
 from orchestrator.run.scheduling.desk import Desk
 from orchestrator.run.scheduling.judge import PhaseJudge
+from orchestrator.run.scheduling.prompting import write_prompt
 from orchestrator.run.scheduling.session import Session
 from orchestrator.text import one_line
 from orchestrator.work.backlog import outcomes
 from orchestrator.work.backlog.attempted import Attempted
-from orchestrator.work.backlog.folders import CHANGES, change_folder
 from orchestrator.work.backlog.halt import Ending
 from orchestrator.work.backlog.item import TRIAGE, Item, Status
 from orchestrator.work.backlog.pipeline import CommitPolicy, Phase, Pipeline
-from orchestrator.work.backlog.prompts import phase_prompt
 from orchestrator.work.backlog.result import PhaseResult
-from orchestrator.work.backlog.triage_prompt import triage_prompt
 from orchestrator.work.records import AttemptRecord, AttemptState, attempt_from
 from orchestrator.work.spec import Change
 from orchestrator.work.worker import Usage
@@ -270,43 +266,15 @@ class PhaseAttempts:
 
     def _prompt(self, item: Item, attempt: AttemptRecord, guidance: tuple[str, ...]) -> str:
         failed = [one for one in self._attempts if one.state is AttemptState.FAILED]
-        previous = failed[-1] if failed else None
-        result_path = str(self.runner.settings.attempts / attempt.id / RESULT_FILE)
-        build = self.runner.settings.build
-        if self.phase.name == TRIAGE:
-            return triage_prompt(
-                item,
-                others=self._others(item),
-                pipelines=self.session.book.rules.pipelines,
-                result_path=result_path,
-                protected=build.protect,
-                guidance=guidance,
-                previous=previous,
-            )
-        changes = self.runner.root / CHANGES
-        existing = [path.name for path in changes.iterdir()] if changes.is_dir() else []
-        return phase_prompt(
+        return write_prompt(
+            self.session,
+            self.runner,
             item,
             self.phase,
-            folder=change_folder(item, existing),
-            result_path=result_path,
-            workflows=[
-                str(workflow_path(path, self.session.base_dir, {"HOME": str(Path.home())}))
-                for path in self.phase.workflows
-            ],
-            verify=build.commands,
-            protected=build.protect,
+            result_path=str(self.runner.settings.attempts / attempt.id / RESULT_FILE),
             guidance=guidance,
-            previous=previous,
+            previous=failed[-1] if failed else None,
         )
-
-    def _others(self, item: Item) -> list[Item]:
-        others = (
-            one
-            for one in self.session.book.backlog.items()
-            if one.id != item.id and not one.status.is_final
-        )
-        return sorted(others, key=_importance)
 
     async def _keep_good(
         self, attempt: AttemptRecord, judged: Judgement, result: PhaseResult, tries: int
@@ -372,11 +340,6 @@ def place_of(pipeline: Pipeline | None, phase: str) -> tuple[int, int]:
     """Return where a phase stands in its pipeline, from 1, and how many there are."""
     names = [] if pipeline is None else [p.name for p in (*pipeline.pre_phases, *pipeline.phases)]
     return (names.index(phase) + 1 if phase in names else 0), len(names)
-
-
-def _importance(item: Item) -> tuple[int, int]:
-    impact = item.ratings.impact
-    return -item.priority, -impact.rank if impact is not None else 1
 
 
 def _reason(error: BaseException) -> str:
