@@ -51,13 +51,14 @@ class Values:
     def choice(self, key: str, kind: type[E]) -> E | None:
         """Return one of an enum's values; None when it is absent, null or something else."""
         value = self.held.get(key)
-        for member in kind:
-            if member.value == value:
-                return member
-        if value is not None:
+        if value is None:
+            return None
+        try:
+            return kind(value)
+        except ValueError:
             expected = ", ".join(str(member.value) for member in kind)
             self.note(f"{key}: {_shown(value)} is none of {expected}; left out")
-        return None
+            return None
 
     def text(self, key: str) -> str | None:
         """Return a text; None when it is absent, null or something else."""

@@ -76,6 +76,10 @@ NATIVE = (
 """In the order they are written in."""
 
 
+_KNOWN = {prefix: frozenset(f"{prefix}{name}" for name in EXTENSIONS) for prefix in PREFIXES}
+_NATIVE = frozenset(NATIVE)
+
+
 class NativeStatus(enum.Enum):
     """A status of theirs."""
 
@@ -83,6 +87,9 @@ class NativeStatus(enum.Enum):
     DOING = "doing"
     DONE = "done"
     BLOCKED = "blocked"
+
+
+_STATUSES = frozenset(member.value for member in NativeStatus)
 
 
 class _Todo(enum.Enum):
@@ -130,20 +137,20 @@ def read_tasks(data: bytes, name: str, *, archived: bool = False) -> Imported:
     return Imported(each_once(found, name), tuple(notes))
 
 
-def item_of(line: str, *, archived: bool = False) -> Item:
-    """Return the item that a line which was read before stands for.
+def reread(line: str, *, archived: bool = False) -> tuple[dict[str, Any], Item]:
+    """Return what a line that was read before says, and the item that it stands for.
 
     Raises:
       BacklogFileError: when it stands for none.
     """
     document = _object(line, "line", 1)
-    return _item(document, line, "line", 1, [], archived)
+    return document, _item(document, line, "line", 1, [], archived)
 
 
 def prefix_of(document: Mapping[str, Any]) -> str | None:
     """Return what the item's extension keys begin with, None when it has none that is known."""
-    for prefix in PREFIXES:
-        if any(f"{prefix}{name}" in document for name in EXTENSIONS):
+    for prefix, keys in _KNOWN.items():
+        if not keys.isdisjoint(document):
             return prefix
     return None
 
@@ -184,11 +191,11 @@ def _item(
     prefix = prefix_of(document) or PREFIXES[0]
     values = Values(f"{name}: line {number}: {id}", document, notes)
     for key in document:
-        if key not in NATIVE and not key.startswith("x-"):
+        if key not in _NATIVE and not key.startswith("x-"):
             values.note(f"{key}: no key of task-golem; kept for an export only")
     if prefix == PREFIXES[0]:
-        for key in (f"{PREFIXES[1]}{extension}" for extension in EXTENSIONS):
-            if key in document:
+        for key in document:
+            if key in _KNOWN[PREFIXES[1]]:
                 values.note(f"{key}: kept for an export only, {prefix}* is there, too")
     native = NativeStatus(document["status"])
     status, reason = _status(values, native, prefix, archived=archived)
@@ -231,7 +238,7 @@ def _check_native(document: Mapping[str, Any], name: str, number: int) -> None:
     if not isinstance(document.get("title"), str):
         raise wrong_line(name, number, "title is missing or no text")
     status = document.get("status")
-    if status not in [member.value for member in NativeStatus]:
+    if not isinstance(status, str) or status not in _STATUSES:
         raise wrong_line(name, number, f"status {status!r} is none of todo, doing, done, blocked")
     priority = document.get("priority", 0)
     if type(priority) is not int or not -(2**63) <= priority < 2**63:

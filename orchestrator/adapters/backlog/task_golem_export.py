@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import attrs
 
 from orchestrator.errors import BacklogFileError
-from orchestrator.work.backlog.document import read_document
 from orchestrator.work.backlog.item import Asks, Cause, Item, Status
 
 from .task_golem import (
@@ -26,8 +26,8 @@ from .task_golem import (
     PREFIXES,
     VERSION,
     NativeStatus,
-    item_of,
     prefix_of,
+    reread,
 )
 from .timestamps import write_time
 
@@ -38,6 +38,9 @@ _STATUSES = {
     Status.CLOSED: NativeStatus.DONE,
 }
 """The others are all things to do."""
+
+_said = attrgetter(*(field.name for field in attrs.fields(Item) if field.name != "foreign"))
+"""All of an item but what is kept of its line: where that is the same, the line is."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _PLACES = {name: place for place, name in enumerate(NATIVE)}
@@ -102,9 +105,8 @@ def _source(item: Item) -> _Source | None:
     if not isinstance(kept, Mapping) or not isinstance(line, str) or "\n" in line:
         return None
     try:
-        was = item_of(line, archived=kept.get("archived") is True)
-        return _Source(line, read_document(line), was)
-    except (BacklogFileError, ValueError):
+        return _Source(line, *reread(line, archived=kept.get("archived") is True))
+    except BacklogFileError:
         return None  # edited by hand: the item itself is all there is
 
 
@@ -125,6 +127,8 @@ def _line(item: Item, source: _Source | None, usual: _Usual) -> str:
         if item.parent is None and not usual.has_parent:
             del entries["parent"]
         return _write(_without_absent(entries))
+    if _said(source.item) == _said(item):
+        return source.line
     prefix = prefix_of(source.document) or usual.prefix
     was, now = _entries(source.item, prefix), _entries(item, prefix)
     changed = {key: value for key, value in now.items() if value != was[key]}
