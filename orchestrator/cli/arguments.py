@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn, TypeAlias
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeAlias
 
 from orchestrator.errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises what argparse would print, so that ``--json`` covers wrong arguments too."""
+    """Raises what argparse would print, so that ``--json`` covers wrong arguments too.
+
+    Words that may be any number may also have options between them.
+    """
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        found, left = super().parse_known_args(args, namespace)
+        words: Any = next(
+            (a for a in self._actions if a.nargs == "*" and not a.option_strings), None
+        )
+        if words is None or not left or any(word.startswith("-") for word in left):
+            return found, left
+        # argparse took what came before the first option, which may be nothing, for all of them.
+        setattr(found, words.dest, [*(getattr(found, words.dest, None) or ()), *left])
+        return found, []
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, fix=f"{self.prog} --help")
