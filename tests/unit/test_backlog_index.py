@@ -241,7 +241,7 @@ def test_a_queue_does_not_grow_by_what_left_it() -> None:
 def test_a_key_that_comes_back_is_in_the_queue_once() -> None:
     keys: dict[str, Key] = {}
     queue = Queue(keys, (), ())
-    for place in (1, 2, 1):
-        keys["a"] = (1, 0, place, 0, "a")
+    for number in range(500):
+        keys["a"] = (1, 0, number % 2, 0, "a")
         queue.put(keys["a"])
     assert queue.first(2) == [keys["a"]]
