@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -15,6 +16,7 @@ from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book, load_book
 from orchestrator.store.store import Store, open_store
 from orchestrator.store.transaction import Transaction
+from orchestrator.store.writer import Job
 from orchestrator.work.backlog.change import Change, Entry, View
 from orchestrator.work.backlog.default_pipeline import FEATURE
 from orchestrator.work.backlog.document import read_line
@@ -87,12 +89,15 @@ async def test_a_decision_sees_those_before_it_and_readers_only_what_is_durable(
 async def test_many_changes_share_a_few_syncs(
     book: Book, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commits = []
+    commits: list[int] = []
     writer = store._writer
     commit = writer._commit
-    monkeypatch.setattr(
-        writer, "_commit", lambda group: (commits.append(len(group)), commit(group))
-    )
+
+    def count(group: list[Job[Any]]) -> None:
+        commits.append(len(group))
+        commit(group)
+
+    monkeypatch.setattr(writer, "_commit", count)
     async with trio.open_nursery() as nursery:
         for number in range(200):
             nursery.start_soon(book.change, partial(put, Item(id=f"a-{number}", title="T")))
