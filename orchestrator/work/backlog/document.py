@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import attrs
 
 from .item import (
+    UNDESCRIBED,
     UNRATED,
     Asks,
     Assessments,
@@ -53,9 +54,9 @@ def item_to(item: Item) -> dict[str, Any]:
         document["tags"] = list(item.tags)
     if item.needs:
         document["needs"] = list(item.needs)
-    if item.description:
+    if item.description is not UNDESCRIBED and item.description:
         document["description"] = _fields(item.description)
-    if item.ratings != UNRATED:
+    if item.ratings is not UNRATED and item.ratings != UNRATED:
         document["ratings"] = _fields(item.ratings)
     if item.question is not None:
         document["question"] = {"text": item.question.text, **_fields(item.question)}
