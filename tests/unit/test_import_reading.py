@@ -96,6 +96,18 @@ def test_the_settings_say_where_the_yaml_is_and_which_phases_there_are(tmp_path:
     assert [item.phase for item in read_backlog(tmp_path).items] == ["build", None]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    ["[", "a = " + "[" * 5000, "pipelines = 1", "[pipelines.feature]\nphases = 1", "project = 1"],
+)
+def test_settings_that_are_broken_keep_no_backlog_from_being_read(
+    tmp_path: Path, settings: str
+) -> None:
+    (tmp_path / "phase-golem.toml").write_text(settings)
+    (tmp_path / "BACKLOG.yaml").write_text("items:\n- {id: A-1, title: T}\n")
+    assert [item.id for item in read_backlog(tmp_path).items] == ["A-1"]
+
+
 def test_our_own_file_comes_back_whole(tmp_path: Path) -> None:
     path = tmp_path / "backlog.jsonl"
     items = (EVERYTHING, Item(id="WRK-0", title="T"))

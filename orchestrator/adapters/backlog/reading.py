@@ -137,7 +137,8 @@ def _phases(path: Path) -> frozenset[str] | None:
     pipeline = pipelines.get(DEFAULT) if isinstance(pipelines, dict) else None
     if not isinstance(pipeline, dict):
         return None
-    listed = [*pipeline.get("pre_phases", ()), *pipeline.get("phases", ())]
+    pools = [pipeline.get("pre_phases"), pipeline.get("phases")]
+    listed = [phase for pool in pools if isinstance(pool, list) for phase in pool]
     return frozenset(str(phase.get("name")) for phase in listed if isinstance(phase, dict))
 
 
@@ -147,5 +148,5 @@ def _settings(path: Path) -> dict[str, object]:
         return {}
     try:
         return tomllib.loads(read_bytes(path, 1 << 20).decode())
-    except (BacklogFileError, ValueError):
+    except (BacklogFileError, ValueError, RecursionError):
         return {}
