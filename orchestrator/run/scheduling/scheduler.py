@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import attrs
 import trio
@@ -11,9 +12,11 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.run.scheduling.executions import Executions
 from orchestrator.run.scheduling.session import Session
 from orchestrator.work.backlog import outcomes
-from orchestrator.work.backlog.halt import Course, Ending, Halt, Orders, Stop, Wait
+from orchestrator.work.backlog.change import Change, View
+from orchestrator.work.backlog.halt import Course, Ending, Halt, Orders, Stop, Wait, Work
 from orchestrator.work.backlog.item import Item
-from orchestrator.work.backlog.selection import Promote, RunPhase, Triage
+from orchestrator.work.backlog.rules import Rules
+from orchestrator.work.backlog.selection import Action, Promote, RunPhase, Triage
 
 
 @attrs.define(eq=False)
@@ -66,20 +69,20 @@ class Scheduler:
                     return halt
                 case Wait():
                     await self._news.wait()
-                case work:
-                    for action in work.actions:
-                        await self._start(action, nursery)
+                case Work(actions=actions):
+                    await self._begin(actions, nursery)
 
-    async def _start(self, action: Promote | Triage | RunPhase, nursery: trio.Nursery) -> None:
-        if isinstance(action, Promote):
-            rules = self.session.book.rules
-            await self.session.decide(
-                lambda view, now: outcomes.promoted(view, rules, action.item, now=now)
-            )
-            return
-        destructive = isinstance(action, RunPhase) and action.destructive
-        self.session.book.backlog.begin(action.item, destructive=destructive)
-        nursery.start_soon(self._execute, action)
+    async def _begin(self, actions: Sequence[Action], nursery: trio.Nursery) -> None:
+        # Phases first, at once: they were chosen for how the backlog is now.
+        for action in actions:
+            if not isinstance(action, Promote):
+                destructive = isinstance(action, RunPhase) and action.destructive
+                self.session.book.backlog.begin(action.item, destructive=destructive)
+                nursery.start_soon(self._execute, action)
+        rules = self.session.book.rules
+        for action in actions:
+            if isinstance(action, Promote):
+                await self.session.decide(partial(_promoted, rules, action.item))
 
     async def _execute(self, action: Triage | RunPhase) -> None:
         try:
@@ -116,3 +119,7 @@ class Scheduler:
 
     def _tell(self) -> None:
         self._news.set()
+
+
+def _promoted(rules: Rules, id: str, view: View, now: int) -> Change:
+    return outcomes.promoted(view, rules, id, now=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -161,6 +162,9 @@ class Waiting:
     attempt: str
 
 
+NOTHING_FOREIGN: Mapping[str, Any] = MappingProxyType({})
+"""What an item holds of another tool that came from none; one for all."""
+
 DELIVER = "deliver"
 """The phase after the last one, for an item whose result goes to another branch."""
 
@@ -224,7 +228,7 @@ class Item:
     based_on: str = ""
     created: int = 0
     updated: int = 0
-    foreign: Mapping[str, Any] = attrs.field(factory=dict)
+    foreign: Mapping[str, Any] = NOTHING_FOREIGN
 
     @property
     def is_blocked(self) -> bool:
