@@ -104,7 +104,7 @@ class Histories(RuleBasedStateMachine):
     def names(self, numbers: list[int]) -> list[str]:
         return [self.name(number) for number in numbers]
 
-    def decide(self, decision: Callable[..., Change], *arguments: Any, **more: Any) -> None:
+    def decide(self, decision: Callable[..., Change], *arguments: Any, **more: Any) -> bool:
         """Let a decision happen unless it is refused, and check each of its steps."""
         self.now += 1
         before = dict(self.backlog.items)
@@ -112,7 +112,7 @@ class Histories(RuleBasedStateMachine):
             change = decision(self.backlog, *arguments, now=self.now, **more)
         except UsageError:
             assert self.backlog.items == before
-            return
+            return False
         self.backlog.apply(change)
         for entry in change.entries:
             known = self.told.get(entry.item, Status.NEW)
@@ -128,6 +128,10 @@ class Histories(RuleBasedStateMachine):
                 assert item.id in told
                 continue
             assert item.visit >= earlier.visit
+            if item.phase not in (None, earlier.phase):
+                assert item.visit > earlier.visit
+            if item.ratings != earlier.ratings:
+                assert not item.overridden
             if earlier.status.is_final:
                 assert (
                     attrs.evolve(
@@ -142,6 +146,7 @@ class Histories(RuleBasedStateMachine):
                     )
                     == earlier
                 )
+        return True
 
     def delivering(self, number: int) -> str:
         """Return the id of an item that is to be delivered, or of any."""
@@ -285,7 +290,8 @@ class Histories(RuleBasedStateMachine):
             outcome=Outcome.BLOCKED if asks else Outcome.COMPLETE,
         )
         attempt = self.attempt(number, Status.NEW, is_late=late)
-        self.decide(triaged, self.plan, attempt, result, None, mint=self.mint)
+        taken = self.decide(triaged, self.plan, attempt, result, None, mint=self.mint)
+        assert not (taken and late)
 
     @rule(number=SOME, result=RESULTS, landed=PLACES, part=st.booleans(), late=st.booleans())
     def end_phase(
@@ -293,7 +299,8 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         end = outcomes.subphase_completed if part else outcomes.phase_completed
         attempt = self.attempt(number, *WORKED_ON, is_late=late)
-        self.decide(end, self.plan, attempt, result, landed, mint=self.mint)
+        taken = self.decide(end, self.plan, attempt, result, landed, mint=self.mint)
+        assert not (taken and late)
 
     @rule(number=SOME, result=RESULTS, landed=PLACES)
     def complete_phase(self, number: int, result: PhaseResult, landed: Landed) -> None:
@@ -394,7 +401,7 @@ def test_no_history_reaches_an_illegal_state() -> None:
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=150,
+            max_examples=100,
             stateful_step_count=50,
             derandomize=True,
             deadline=None,
