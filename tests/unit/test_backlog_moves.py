@@ -172,6 +172,15 @@ def test_a_wrong_new_item_is_refused_with_a_way_on(new: NewItem) -> None:
     assert caught.value.fix
 
 
+def test_items_of_one_list_are_as_old_as_their_order_says() -> None:
+    new = [NewItem(title=f"Item {number}") for number in range(3)]
+    change = moves.add_all(Backlog(), RULES, new, mint=minting(), now=NOW)
+    by_age = sorted(change.items, key=lambda item: item.created)
+    assert [item.title for item in by_age] == ["Item 0", "Item 1", "Item 2"]
+    assert len({item.created for item in change.items}) == 3
+    assert all(item.created <= item.updated for item in change.items)
+
+
 def test_items_of_one_list_need_earlier_ones_by_their_keys() -> None:
     backlog = Backlog()
     new = [

@@ -36,6 +36,7 @@ class Draft:
         self._now = now
         self._items: dict[str, Item] = {}
         self._entries: list[Entry] = []
+        self._added = 0
 
     def get(self, id: str, /) -> Item | None:
         """Return an item as it will be."""
@@ -75,8 +76,9 @@ class Draft:
         return item
 
     def add(self, item: Item, **detail: Unpack[Detail]) -> Item:
-        """Add a new item."""
-        made = attrs.evolve(item, created=self._now, updated=self._now)
+        """Add a new item; of several, an earlier one is older, by a nanosecond."""
+        made = attrs.evolve(item, created=self._now + self._added)
+        self._added += 1
         self._items[item.id] = made
         self.note(made, "added", **detail)
         return made
@@ -140,7 +142,7 @@ class Draft:
     def change(self) -> Change:
         """Return all of it: the items that differ, stamped, and the entries in order."""
         changed = [
-            attrs.evolve(item, updated=self._now)
+            attrs.evolve(item, updated=max(self._now, item.created))
             for id, item in self._items.items()
             if item != self._view.get(id)
         ]
