@@ -62,12 +62,12 @@ def _named(state: Path, name: str, document: Mapping[str, Any]) -> Mapping[str, 
     from .stored import open_stored
 
     with open_stored(state) as stored:
-        if stored.reader is None or not stored.rows:
+        if not stored.rows:
             known = ", ".join(item["id"] for item in document["items"])
             fix = f"known: {known}" if known else "run something first"
             raise UsageError(f"no item {name}", fix=fix)
-        row = stored.reader.item(stored.find(name).id)
-        assert row is not None  # nothing is ever removed
+        id = stored.find(name).id
+        row = next(row for row in stored.rows if row.id == id)
         branches = our_branches(reader_git(state))
         return item_entry(row, stored.reader, branches, running=document["run"]["running"])
 

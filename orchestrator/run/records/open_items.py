@@ -54,18 +54,20 @@ def read_backlog(git: Git, reader: Reader | None, *, running: bool) -> OpenItems
 
 
 def item_entry(
-    row: ItemRow, reader: Reader, branches: Container[str], *, running: bool
+    row: ItemRow, reader: Reader | None, branches: Container[str], *, running: bool
 ) -> dict[str, Any]:
     """Return the document of one item.
 
     Args:
+      reader: tells its attempts, None when there is no store.
       branches: full names of the branches that exist.
 
     Raises:
       StoreError: when the store cannot be read.
     """
     item = json.loads(row.document)
-    attempts = [first_object(attempt.document) for attempt in reader.attempts(row.id)]
+    rows = reader.attempts(row.id) if reader is not None else ()
+    attempts = [first_object(attempt.document) for attempt in rows]
     last = attempts[-1] if attempts else {}
     is_at_work = running and last.get("state") == AttemptState.STARTED.value
     question, claim = item.get("question") or {}, item.get("claim") or {}
