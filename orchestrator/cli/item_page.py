@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from orchestrator.work.states import first_object
 
 from .item_document import item_document
 from .item_words import doing, question_lines, status_word
-from .output import coloured, print_json
+from .output import coloured, print_json, width
 from .rows import print_row
 from .stored import Stored, open_stored
 
@@ -122,7 +123,8 @@ def _document(about: About) -> dict[str, Any]:
 
 def _print(about: About, *, history: bool) -> None:
     item = about.item
-    print(coloured(f"{item.id}: {one_line(item.title)}", "bold", sys.stdout))
+    for line in textwrap.wrap(f"{item.id}: {one_line(item.title)}", width()):
+        print(coloured(line, "bold", sys.stdout))
     for label, text in _facts(about):
         print_row(label, text)
     for field in attrs.fields(Description):

@@ -78,9 +78,10 @@ def print_items(items: Sequence[Item], known: Mapping[str, Item]) -> None:
     print(f"{len(items)} item{'s' if len(items) != 1 else ''}: {told}")
 
 
-def _place(item: Item) -> tuple[int, int, int]:
+def _place(item: Item) -> tuple[int, int, int, int]:
     impact = item.ratings.impact
-    return _RANKS.index(item.status), -item.priority, 0 if impact is None else -impact.rank - 1
+    importance = 0 if impact is None else -impact.rank - 1
+    return _RANKS.index(item.status), -item.priority, importance, item.created
 
 
 def _row(item: Item) -> dict[str, str]:

@@ -29,7 +29,7 @@ from orchestrator.work.spec import Change, ChangeSummary, SpecSource, Story
 from .item_document import item_document
 from .item_page import show_item
 from .listing import in_order, print_items, ready, wanted
-from .output import coloured, print_json
+from .output import coloured, print_json, width
 from .stored import open_stored, settings
 
 
@@ -49,11 +49,12 @@ def list(arguments: argparse.Namespace) -> int:
         print("no such item" if known else "no items: orc add TITLE")
     elif not changes:
         print("no open items, no open changes" if known else "no open changes")
+    room = min(32, width() - 14)
     for number, change in enumerate(changes):
         if items and not number:
             print()
         state = coloured("done", "green", sys.stdout) if change.status == "complete" else ""
-        print(f"{change.id:<32} {change.done}/{change.total} tasks  {state}".rstrip())
+        print(f"{change.id:<{room}} {change.done}/{change.total} tasks  {state}".rstrip())
     return 0
 
 
