@@ -15,7 +15,10 @@ import attrs
 import pytest
 
 from orchestrator import config, errors, settings
+from orchestrator.backlog_settings import BacklogSettings, PipelineSettings
 from orchestrator.cli.parser import build_parser
+from orchestrator.work.backlog.pipeline import Phase
+from orchestrator.work.backlog.rules import Guardrails
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {"pyproject.toml", "orchestrator", "plugins", "tests", "examples", "README.md"}
@@ -195,6 +198,10 @@ def test_readme_explains_every_configuration_key() -> None:
             ("execution.verify", settings.Check),
             ("workspace", settings.WorkspaceSettings),
             ("agents.<name>", settings.AgentSettings),
+            ("backlog", BacklogSettings),
+            ("guardrails", Guardrails),
+            ("pipelines.<name>", PipelineSettings),
+            ("pipelines.<name>.phases", Phase),
         )
         for field in attrs.fields(cls)
     }
