@@ -65,7 +65,8 @@ class Transaction(Reader):
             (self.now, item, run, name, json.dumps(document, ensure_ascii=True)),
         ).lastrowid
         assert seq is not None
-        self._connection.execute("DELETE FROM facts WHERE seq <= ?", (seq - FACTS_KEPT,))
+        if seq > FACTS_KEPT:
+            self._connection.execute("DELETE FROM facts WHERE seq <= ?", (seq - FACTS_KEPT,))
         return seq
 
     def set_timer(self, name: str, until: float, reason: str) -> None:
@@ -130,7 +131,8 @@ class Transaction(Reader):
             (at, item, what, json.dumps(document)),
         ).lastrowid
         assert seq is not None
-        self._connection.execute("DELETE FROM history WHERE seq <= ?", (seq - HISTORY_KEPT,))
+        if seq > HISTORY_KEPT:
+            self._connection.execute("DELETE FROM history WHERE seq <= ?", (seq - HISTORY_KEPT,))
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a single value under a name."""

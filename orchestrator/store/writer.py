@@ -148,29 +148,20 @@ class Writer:
         self._thread.join(DEADLINE)
 
     def _work(self) -> None:
-        last = False
-        while not last:
-            jobs = [self._queue.get()]
-            while jobs[-1] is not None and len(jobs) < _GROUP:
-                try:
-                    jobs.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            last = jobs[-1] is None
-            group = [job for job in jobs if job is not None]
-            if group:
-                self._commit(group)
+        while (job := self._queue.get()) is not None:
+            self._commit([job])
 
     def _commit(self, group: list[Job[Any]]) -> None:
+        """Decide a job, together with what is queued until it and the others are applied."""
         if self._refusal is not None:
-            for job in group:
-                job.error = self._refusal
-                job.answer()
+            group[0].error = self._refusal
+            group[0].answer()
             return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._require_epoch()
-            for job in group:
+            self._apply(group[0])
+            while (job := self._next(group)) is not None:
                 self._apply(job)
             self._connection.execute("COMMIT")
         except BaseException as error:
@@ -183,6 +174,20 @@ class Writer:
         finally:
             for job in group:
                 job.answer()
+
+    def _next(self, group: list[Job[Any]]) -> Job[Any] | None:
+        """Take one more job into a group; None when none waits, or there is no room."""
+        if len(group) == _GROUP:
+            return None
+        try:
+            job = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if job is None:
+            self._queue.put(None)  # the end comes after this group
+        else:
+            group.append(job)
+        return job
 
     def _require_epoch(self) -> None:
         (epoch,) = self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
