@@ -75,7 +75,7 @@ def print_items(items: Sequence[Item], known: Mapping[str, Item]) -> None:
             print(coloured(f"    {cut(text, width() - 4)}", "dim", sys.stdout))
     counts = Counter(item.status for item in items)
     told = ", ".join(f"{counts[s]} {status_word(s.value)}" for s in _RANKS if counts[s])
-    print(f"{len(items)} item{'s' if len(items) != 1 else ''}: {told}")
+    print(cut(f"{len(items)} item{'s' if len(items) != 1 else ''}: {told}", width()))
 
 
 def _place(item: Item) -> tuple[int, int, int, int]:
