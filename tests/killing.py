@@ -30,9 +30,9 @@ class Knife:
             self.arm(owner, name)
         begin = ledger.begin_attempt
 
-        def begin_attempt(*arguments: Any) -> Any:
+        def begin_attempt(*arguments: Any, **named: Any) -> Any:
             self.passed = self.passed or 0
-            return begin(*arguments)
+            return begin(*arguments, **named)
 
         setattr(ledger, "begin_attempt", begin_attempt)  # noqa: B010 - typed otherwise
 
