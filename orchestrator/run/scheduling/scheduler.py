@@ -29,6 +29,7 @@ class Scheduler:
     _executions: Executions = attrs.field(init=False)
     _news: trio.Event = attrs.field(factory=trio.Event, init=False)
     _failure: OrchestratorError | None = attrs.field(default=None, init=False)
+    _visits: dict[str, int] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._course = Course(self.orders)
@@ -77,7 +78,10 @@ class Scheduler:
         for action in actions:
             if not isinstance(action, Promote):
                 destructive = isinstance(action, RunPhase) and action.destructive
-                self.session.book.backlog.begin(action.item, destructive=destructive)
+                backlog = self.session.book.backlog
+                backlog.begin(action.item, destructive=destructive)
+                item = backlog.get(action.item)
+                self._visits[action.item] = item.visit if item is not None else 0
                 nursery.start_soon(self._execute, action)
         rules = self.session.book.rules
         for action in actions:
@@ -109,8 +113,10 @@ class Scheduler:
         backlog = self.session.book.backlog
         for id in backlog.running:
             item = backlog.get(id)
-            taken = item is not None and (item.claim is not None or item.is_blocked)
-            if item is not None and (taken or item.status.is_final):
+            if item is None:
+                continue
+            moved = item.visit != self._visits[id]
+            if moved or item.claim is not None or item.is_blocked or item.status.is_final:
                 yield item
 
     async def _watch_stop(self) -> None:
