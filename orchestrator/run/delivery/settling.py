@@ -36,6 +36,14 @@ def require_whole(repo: Repository) -> None:
     )
 
 
+def interrupted(repo: Repository) -> DeliveryRecord | None:
+    """Return the delivery that left the checkout half changed, None when none did."""
+    if not checkout.unfinished_landing(repo):
+        return None
+    begun = [one for one in read_deliveries(repo) if one.state is DeliveryState.INTENT]
+    return begun[-1] if begun else None
+
+
 def settle(repo: Repository, store: Store, item: str) -> DeliveryRecord | None:
     """Complete what a crash cut short after it could not be taken back any more.
 

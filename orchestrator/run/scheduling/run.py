@@ -20,8 +20,9 @@ from orchestrator.run.backlog.book import Book
 from orchestrator.run.backlog.events import BacklogEnded, BacklogStarted
 from orchestrator.run.backlog.phases import EndBacklog
 from orchestrator.run.backlog.preflight import require_sound
+from orchestrator.run.delivery.commands import SettleDelivery
 from orchestrator.run.delivery.planning import require_signing
-from orchestrator.run.delivery.settling import require_whole
+from orchestrator.run.delivery.settling import interrupted, require_whole
 from orchestrator.run.engine.comforts import collect_garbage, comforts, interrupt_later
 from orchestrator.run.engine.engine import run_engine
 from orchestrator.run.engine.steering import Steering
@@ -34,6 +35,7 @@ from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
 from orchestrator.work.backlog.filters import EVERYTHING, Filters
 from orchestrator.work.backlog.halt import Halt, Orders
+from orchestrator.work.backlog.item import DELIVER, Status
 
 BACKLOG = "*"
 """What an engine is about that works on any item."""
@@ -84,7 +86,6 @@ def plan_backlog(asked: Asked) -> BacklogPlan:
     """
     options = asked.options
     repo = Repository.open(options.directory, deadline=options.patience)
-    require_whole(repo)
     file = options.config_file or repo.checkout / FILE_NAME
     config = load_config(
         file,
@@ -165,6 +166,7 @@ async def run_backlog(
 
 async def _work(plan: BacklogPlan, orchestrator: Orchestrator, steering: Steering) -> BacklogEnded:
     book = orchestrator.service(Book)
+    await _complete_delivery(plan, orchestrator)
     await trio.to_thread.run_sync(
         lambda: require_sound(
             plan.config,
@@ -209,6 +211,23 @@ async def _work(plan: BacklogPlan, orchestrator: Orchestrator, steering: Steerin
     await orchestrator.call(EndBacklog(fact=ended, continues=halt in _CONTINUED))
     await collect_garbage(plan.config, orchestrator)
     return ended
+
+
+async def _complete_delivery(plan: BacklogPlan, orchestrator: Orchestrator) -> None:
+    """Complete the delivery that a crash cut short while it changed the checkout.
+
+    One that has to be given again is left to the scheduler, which does.
+
+    Raises:
+      UsageError: when it is none that this run would do itself; names what completes it.
+    """
+    record = await trio.to_thread.run_sync(interrupted, plan.repo)
+    if record is not None and record.how == plan.config.execution.finish:
+        item = orchestrator.service(Book).get(record.item)
+        if item is not None and (item.status, item.phase) == (Status.IN_PROGRESS, DELIVER):
+            await orchestrator.call(SettleDelivery(item=item.id))
+            return
+    await trio.to_thread.run_sync(require_whole, plan.repo)
 
 
 async def _tell_start(session: Session, orders: Orders) -> None:
