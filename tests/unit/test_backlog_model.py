@@ -123,7 +123,7 @@ class Histories(RuleBasedStateMachine):
         for item in change.items:
             earlier = before.get(item.id)
             assert self.told[item.id] is item.status
-            assert item.updated == self.now
+            assert item.updated == max(self.now, item.created)
             if earlier is None:
                 assert item.id in told
                 continue

@@ -23,7 +23,7 @@ from orchestrator.work.backlog.reconcile import merge as merge
 from .files import read_bytes, write_bytes
 from .own import read_own, write_documents
 
-LEFT_OUT = ("based_on", "foreign", "head", "subphases", "visit", "waiting")
+LEFT_OUT = ("accepts_branch", "based_on", "foreign", "head", "subphases", "visit", "waiting")
 """The fields of an item that its line has nothing of. A claim is in it: people go by that."""
 
 _OPEN = (Status.NEW, Status.SCOPING, Status.READY, Status.IN_PROGRESS)

@@ -25,6 +25,7 @@ from orchestrator.run.backlog.commands import (
     MoveItem,
     RetryItem,
 )
+from orchestrator.run.backlog.phases import CommitWaiting
 from orchestrator.work.backlog import moves
 from orchestrator.work.backlog.change import Change, View
 from orchestrator.work.backlog.document import read_line
@@ -136,11 +137,13 @@ async def close_item(command: CloseItem, context: Context) -> str:
 @plugin.handles(CompleteItem, name="complete-item", deadline=_DEADLINE)
 async def complete_item(command: CompleteItem, context: Context) -> str:
     """Handle `CompleteItem`."""
-    return await _one(
+    id = await _one(
         context,
         command.item,
         lambda view, id, now: moves.complete(view, id, command.summary, now=now, by=command.by),
     )
+    await context.call(CommitWaiting(item=id))
+    return id
 
 
 @plugin.handles(ClaimItem, name="claim-item", deadline=_DEADLINE)

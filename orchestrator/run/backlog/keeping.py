@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import cattrs
 
-from orchestrator.adapters.git import objects, refs
+from orchestrator.adapters.git import merging, objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import ConflictError
 from orchestrator.run.records.ledger import apply_checkpoint, tips
@@ -117,7 +117,7 @@ def keep(repo: Repository, store: Store, item: Item, head: str, brought: Brought
         results = _own(brought)
     else:
         ref, old, parent = branch, tip, tip
-        _require_in_place(repo, item, head, tip)
+        head = _on_top(repo, item, head, tip, brought)
         results = (*item.waiting, *_own(brought))
     operation = brought.attempt.id if brought.attempt is not None else f"{item.id}.all.{head[:12]}"
     new = objects.commit(
@@ -138,21 +138,34 @@ def keep(repo: Repository, store: Store, item: Item, head: str, brought: Brought
     return Kept(operation=operation, head=new, brought=brought)
 
 
-def _require_in_place(repo: Repository, item: Item, head: str, tip: str) -> None:
-    """Refuse to put what waits on a branch that somebody else went on with.
+def is_moved(repo: Repository, item: Item) -> bool:
+    """Tell whether somebody moved the branch of an item whose results wait. Blocking."""
+    branch = refs.branch_ref(item.id)
+    expected = objects.forebear(repo.git, item.head, len(item.waiting))
+    return tips(repo, branch)[branch] != expected
+
+
+def _on_top(repo: Repository, item: Item, head: str, tip: str, brought: Brought) -> str:
+    """Return the commit whose tree goes on the branch: what waits, as it fits on the branch's tip.
+
+    What a person committed there meanwhile is combined with what waits; a new result was checked
+    without it, and does not go on top of it.
 
     Raises:
-      ConflictError: says so, and how to go on.
+      ConflictError: when they cannot be combined; says how to go on.
     """
     expected = objects.forebear(repo.git, head, len(item.waiting))
-    if tip != expected:
-        raise ConflictError(
-            f"branch orchestrator/{item.id} was moved while a phase ran: it was at "
-            f"{expected[:9]} and is at {tip[:9]}",
-            where=refs.branch_ref(item.id),
-            fix=f"to keep what was added, just go on (orc retry {item.id}); to take it back: "
-            f"git branch -f orchestrator/{item.id} {expected[:12]}",
-        )
+    if tip == expected:
+        return head
+    if brought.attempt is None and objects.is_ancestor(repo.git, expected, tip):
+        return merging.merged(repo, head, tip, f"Combine {item.id}\n", refs.branch_ref(item.id))
+    raise ConflictError(
+        f"branch orchestrator/{item.id} was moved while a phase ran: it was at {expected[:9]} and "
+        f"is at {tip[:9]}",
+        where=refs.branch_ref(item.id),
+        fix=f"to go on from where it is now: orc retry {item.id}; to take it back before that: "
+        f"git branch -f orchestrator/{item.id} {expected[:12]}",
+    )
 
 
 def _own(brought: Brought) -> tuple[Waiting, ...]:

@@ -13,9 +13,10 @@ from orchestrator.errors import UnknownItemError
 from orchestrator.plugin import Plugin
 from orchestrator.run.backlog.book import Book
 from orchestrator.run.backlog.events import BacklogEnded
-from orchestrator.run.backlog.keeping import keep
+from orchestrator.run.backlog.keeping import Brought, keep
 from orchestrator.run.backlog.phases import (
     RUN_KEY,
+    CommitWaiting,
     DecideItems,
     EndBacklog,
     KeepPhase,
@@ -33,12 +34,13 @@ from orchestrator.store.store import Store
 from orchestrator.store.transaction import Transaction
 from orchestrator.text import shown_paths
 from orchestrator.work.backlog.change import Change
+from orchestrator.work.backlog.result import Outcome, PhaseResult
 
 plugin = Plugin("phases")
 _DEADLINE = 3600.0
 
 
-def _item_lane(command: OpenItem | KeepPhase | SettleItem) -> str:
+def _item_lane(command: OpenItem | KeepPhase | CommitWaiting | SettleItem) -> str:
     return f"workspace:{command.item}"
 
 
@@ -80,6 +82,20 @@ async def keep_phase(command: KeepPhase, context: Context) -> tuple[Change, str]
         run = command.brought.attempt.run if command.brought.attempt is not None else ""
         await context.call(RecordFact(fact=Warned(message=message), item=item.id, run=run))
     return change, kept.head
+
+
+@plugin.handles(CommitWaiting, name="commit-waiting", deadline=_DEADLINE, lane=_item_lane)
+async def commit_waiting(command: CommitWaiting, context: Context) -> str:
+    """Handle `CommitWaiting`."""
+    book, item = context.service(Book), context.service(Book).get(command.item)
+    if item is None or not item.waiting:
+        return item.head if item is not None else ""
+    nothing = Brought(attempt=None, report=PhaseResult(outcome=Outcome.COMPLETE))
+    kept = await context.service(GitThreads).run(
+        keep, context.service(Repository), context.service(Store), item, item.head, nothing
+    )
+    (await finish_kept(book, item.id, kept)).tell(context.publish)
+    return kept.head
 
 
 @plugin.handles(EndBacklog, name="end-backlog", deadline=_DEADLINE)

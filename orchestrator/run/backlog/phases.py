@@ -50,6 +50,13 @@ class KeepPhase(Command[tuple[Change, str]]):
 
 
 @attrs.frozen(kw_only=True)
+class CommitWaiting(Command[str]):
+    """Commit on an item's branch what waits to be, if anything does; returns the item's head."""
+
+    item: str
+
+
+@attrs.frozen(kw_only=True)
 class EndBacklog(Command[None]):
     """Record that a run of the backlog ended.
 

@@ -36,7 +36,7 @@ async def finish_kept(book: Book, item: str, kept: Kept) -> Recorded:
     try:
         return await book.change(_going_on(book, attempt, kept), also)
     except OvertakenError:
-        what, landed = attempted(attempt), _landed(kept)
+        what, landed = attempted(attempt), _landed(book, item, kept)
         return await book.change(
             lambda view, now: outcomes.overtaken(view, what, landed, now=now), also
         )
@@ -48,7 +48,8 @@ def attempted(attempt: AttemptRecord) -> Attempted:
 
 
 def _going_on(book: Book, attempt: AttemptRecord, kept: Kept) -> Decide:
-    what, landed, report = attempted(attempt), _landed(kept), kept.brought.report
+    what, report = attempted(attempt), kept.brought.report
+    landed = _landed(book, attempt.item, kept)
     mint = minting(book)
     decide = outcomes.phase_completed
     if attempt.phase == TRIAGE:
@@ -62,8 +63,12 @@ def _going_on(book: Book, attempt: AttemptRecord, kept: Kept) -> Decide:
     return go_on
 
 
-def _landed(kept: Kept) -> Landed:
-    return Landed(head=kept.head, committed=not kept.brought.batch, based_on=kept.brought.base)
+def _landed(book: Book, id: str, kept: Kept) -> Landed:
+    """Return where the files are. What changed nothing leaves the item where it is."""
+    item = book.get(id)
+    head = kept.head if kept.operation or item is None else item.head
+    waits = kept.brought.batch and bool(kept.operation)
+    return Landed(head=head, committed=not waits, based_on=kept.brought.base)
 
 
 def _recording(book: Book, item: str, kept: Kept) -> Callable[[Transaction], tuple[Fact, ...]]:

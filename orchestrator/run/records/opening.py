@@ -51,7 +51,7 @@ class Spec:
       brief: what to do, in words, for a change without files; ``until`` is a command that must
         succeed at its end, or "".
       onto: items whose work it builds on, as far as that is not in the checkout's commit yet.
-      begun: whether there are results that are not on the branch yet: its start stays then.
+      begun: whether something was built for it, so that its start stays; None: the records say.
     """
 
     change: str
@@ -62,7 +62,7 @@ class Spec:
     brief: str = ""
     until: str = ""
     onto: tuple[str, ...] = ()
-    begun: bool = False
+    begun: bool | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +129,7 @@ def open_run(
     settle_checkpoints(repo, store, item)
     tip = branch_tip(repo, item)
     history = read_attempts(repo, item)
-    if last is None or (not spec.begun and _is_unused(last, tip, history)):
+    if last is None or _is_to_start(spec, last, tip, history):
         # Nothing was built on the old start: what a person mended since then counts.
         run = _start_run(repo, item, spec, last, tip, now)
         refs.move_ref(repo.git, refs.branch_ref(item), run.start, tip, f"run {run.id}")
@@ -307,6 +307,15 @@ def _carry_edits(
 
 def _is_ours(repo: Repository, run: RunRecord, tip: str) -> bool:
     return tip == run.replaces or objects.is_ancestor(repo.git, run.start, tip)
+
+
+def _is_to_start(
+    spec: Spec, last: RunRecord, tip: str | None, attempts: tuple[AttemptRecord, ...]
+) -> bool:
+    """Whether the work begins where the checkout is now."""
+    if spec.begun is None:
+        return _is_unused(last, tip, attempts)
+    return not spec.begun and tip in (None, last.start, last.replaces)
 
 
 def _is_unused(run: RunRecord, tip: str | None, attempts: tuple[AttemptRecord, ...]) -> bool:

@@ -34,6 +34,9 @@ from orchestrator.work.records import AttemptRecord, AttemptState, attempt_from
 from orchestrator.work.spec import Change
 from orchestrator.work.worker import Usage
 
+MOST_LOST = 10
+"""How often a phase may be lost to a crash; that is hardly its fault, but it may be."""
+
 _KEEP_GRACE = 20.0
 
 
@@ -83,9 +86,12 @@ class PhaseAttempts:
         self._attempts = await trio.to_thread.run_sync(self._known)
         while True:
             item = self._item()
-            for state in (AttemptState.FAILED, AttemptState.LOST):
+            for state, allowed in (
+                (AttemptState.FAILED, self.runner.settings.max_attempts),
+                (AttemptState.LOST, MOST_LOST),
+            ):
                 spent = [one for one in self._attempts if one.state is state]
-                if len(spent) >= self.runner.settings.max_attempts:
+                if len(spent) >= allowed:
                     return await self._give_up(len(spent), spent[-1].reason)
             if (refusal := await self._refused()) is not None:
                 self.session.refusal = refusal

@@ -20,9 +20,7 @@ async def deliver(session: Session, desk: Desk, item: Item, what: Attempted) -> 
     """
     how = session.config.execution.finish
     async with session.delivering:
-        if item.waiting:
-            await desk.open(item)
-            await desk.commit_waiting()
+        await desk.commit_waiting()
         await desk.close(item)
         delivery = Delivery(
             repo=session.repo.refreshed(),

@@ -6,17 +6,18 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.workspace import Workspace
+from orchestrator.errors import ConflictError, OvertakenError
 from orchestrator.run.backlog.closing import closed
-from orchestrator.run.backlog.keeping import Brought
-from orchestrator.run.backlog.phases import KeepPhase, OpenItem, SettleItem
+from orchestrator.run.backlog.keeping import Brought, is_moved
+from orchestrator.run.backlog.phases import CommitWaiting, KeepPhase, OpenItem, SettleItem
 from orchestrator.run.commands import AdoptBranch, CloseRun, ReleaseWorkspace, RestoreWorkspace
 from orchestrator.run.events import RunStarted, Warned
 from orchestrator.run.records.ledger import read_attempts, read_run
 from orchestrator.run.records.opening import OpenedRun, Spec
 from orchestrator.run.scheduling.phase_plan import brief
 from orchestrator.run.scheduling.session import Session
+from orchestrator.work.backlog import outcomes
 from orchestrator.work.backlog.item import Item, Status
-from orchestrator.work.backlog.result import Outcome, PhaseResult
 from orchestrator.work.records import RunState
 
 
@@ -45,20 +46,32 @@ class Desk:
           BusyError: when the branch is checked out, or processes do not leave the workspace.
           BranchTakenError: when the branch holds other work.
         """
+        await self.session.orchestrator.call(SettleItem(item=item.id))
+        try:
+            return await self._bring(item)
+        except ConflictError:
+            if not item.accepts_branch:
+                raise
+        await self.session.decide(
+            lambda view, now: outcomes.branch_accepted(view, item.id, now=now)
+        )
+        self.opened = None
+        return await self._bring(self._item())
+
+    async def _bring(self, item: Item) -> OpenedRun:
         call = self.session.orchestrator.call
-        await call(SettleItem(item=item.id))
-        is_fresh = not item.head or (self.opened is not None and self.head == self.opened.run.start)
-        if self.opened is None or (is_fresh and item.status is Status.IN_PROGRESS):
+        if self.opened is None or (not item.head and item.status is Status.IN_PROGRESS):
             self.opened = await call(
                 OpenItem(item=item.id, spec=self._spec(item), fact=self._started(item))
             )
             self.head = self.opened.tip
         if item.waiting:
             await self.go_to(item.head)
+            if await trio.to_thread.run_sync(is_moved, self.session.repo, item):
+                await self.commit_waiting()
         else:
-            self.head = await call(
-                AdoptBranch(item=item.id, workspace=self.place, tip=item.head or self.head)
-            )
+            adopt = AdoptBranch(item=item.id, workspace=self.place, tip=item.head or self.head)
+            self.head = await call(adopt)
         return self.opened
 
     async def go_to(self, commit: str) -> None:
@@ -80,11 +93,14 @@ class Desk:
         self.session.tally.note(change)
 
     async def commit_waiting(self) -> None:
-        """Commit on the branch what waits to be committed, if anything does."""
-        item = self.session.book.get(self.item)
-        if item is not None and item.waiting:
-            nothing = PhaseResult(outcome=Outcome.COMPLETE)
-            await self.keep(Brought(attempt=None, report=nothing))
+        """Commit on the branch what waits to be committed, if anything does.
+
+        Raises:
+          ConflictError: when it cannot be combined with what somebody did on the branch.
+        """
+        head = await self.session.orchestrator.call(CommitWaiting(item=self.item))
+        if self.opened is not None and head:
+            await self.go_to(head)
 
     async def close(self, item: Item) -> None:
         """Record that the item's run is done, if it is open: its branch can be delivered then."""
@@ -110,6 +126,12 @@ class Desk:
         assert self.opened is not None
         return self.opened.workspace
 
+    def _item(self) -> Item:
+        item = self.session.book.get(self.item)
+        if item is None:
+            raise OvertakenError(f"{self.item} is gone")
+        return item
+
     def _spec(self, item: Item) -> Spec:
         needed = (self.session.book.get(id) for id in item.needs)
         return Spec(
@@ -120,7 +142,7 @@ class Desk:
             carried={},
             brief=brief(item),
             onto=tuple(one.id for one in needed if one is not None and one.head),
-            begun=bool(item.waiting),
+            begun=bool(item.head),
         )
 
     def _started(self, item: Item) -> RunStarted:

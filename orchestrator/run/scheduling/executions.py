@@ -32,7 +32,7 @@ from orchestrator.run.scheduling.judge import GATE_SECONDS
 from orchestrator.run.scheduling.phase_plan import plan_phase
 from orchestrator.run.scheduling.session import Session
 from orchestrator.run.scheduling.stories import find_stories, run_stories
-from orchestrator.work.backlog import outcomes
+from orchestrator.work.backlog import moves, outcomes
 from orchestrator.work.backlog.attempted import Attempted
 from orchestrator.work.backlog.halt import Ending
 from orchestrator.work.backlog.item import DELIVER, TRIAGE, Item, Status
@@ -89,6 +89,13 @@ class Executions:
         name = TRIAGE if isinstance(action, Triage) else action.phase
         if item is None:
             raise OvertakenError(f"{action.item} is gone")
+        if item.phase is None and not isinstance(action, Triage):
+            # As an import may leave it; the first phase was selected.
+            rules = self.session.book.rules
+            await self.session.decide(
+                lambda view, now: moves.move(view, rules, action.item, to=name, now=now)
+            )
+            item = self.session.book.get(action.item) or item
         what = Attempted(item=item.id, phase=name, visit=item.visit)
         if name == DELIVER:
             return await deliver(self.session, desk, item, what)

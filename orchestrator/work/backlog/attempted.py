@@ -73,6 +73,7 @@ def land(item: Item, attempt: Attempted, summary: str, landed: Landed) -> Item:
     return attrs.evolve(
         item,
         head=landed.head,
+        accepts_branch=False,
         based_on=landed.based_on or item.based_on,
         waiting=() if landed.committed else (*item.waiting, waiting),
     )

@@ -194,6 +194,7 @@ class Item:
       visit: counts how often a phase was begun afresh; attempts of a visit share an allowance.
       subphases: how many parts its phase has reported as done, one after another.
       head: the commit that the next phase starts from, "" before the first result.
+      accepts_branch: a person let it go on wherever its branch is now.
       waiting: results since the branch's last commit, oldest first; empty: none.
       based_on: the commit that its last phase was based on, "" when none was run.
       created, updated: Unix time in nanoseconds.
@@ -224,6 +225,7 @@ class Item:
     visit: int = 0
     subphases: int = 0
     head: str = ""
+    accepts_branch: bool = False
     waiting: tuple[Waiting, ...] = ()
     based_on: str = ""
     created: int = 0

@@ -104,7 +104,13 @@ def retry(view: View, rules: Rules, id: str, *, now: int, by: str = "") -> Chang
 def _resume(draft: Draft, item: Item, rules: Rules, what: str, *, text: str = "", by: str) -> None:
     """Let a blocked item go back to where it was."""
     question = _question(item)
-    item = attrs.evolve(item, visit=item.visit + 1, subphases=0, based_on="")
+    item = attrs.evolve(
+        item,
+        visit=item.visit + 1,
+        subphases=0,
+        based_on="",
+        accepts_branch=question.cause is Cause.PARKED,
+    )
     item = draft.step(item, question.since, what, phase=item.phase or "", text=text, by=by)
     recheck(draft, item, rules)
 

@@ -213,3 +213,18 @@ def _credit(
     )
     take_up(draft, item, result.follow_ups, phase=attempt.phase, attempt=attempt.id, mint=mint)
     return item
+
+
+def branch_accepted(view: View, id: str, *, now: int) -> Change:
+    """Let an item go on from where its branch is, for a person has seen it.
+
+    What waited to be committed is not part of its work any more; it stays pinned.
+    """
+    draft = Draft(view, now)
+    item = draft.item(id)
+    lost = ", ".join(waiting.phase for waiting in item.waiting)
+    text = "goes on from where its branch is now"
+    text += f", without the results of {lost}" if lost else ""
+    item = attrs.evolve(item, head="", waiting=(), accepts_branch=False)
+    draft.note(draft.put(item), "accepted", text=text)
+    return draft.change()
