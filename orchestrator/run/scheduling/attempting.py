@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from orchestrator.agents.port import RESULT_FILE
-from orchestrator.errors import AdapterError, ConflictError, OvertakenError
+from orchestrator.errors import AdapterTimedOutError, ConflictError, OvertakenError
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judge, Judgement
 from orchestrator.run.attempts.meter import Meter
@@ -192,6 +192,12 @@ class PhaseAttempts:
             until = self._allowance.next_try(self._attempts, judged.resets_at)
             attempt = attrs.evolve(attempt, until=until)
         await self._keep_failed(attempt, tries)
+        if attempt.state is AttemptState.INTERRUPTED:
+            await self.session.decide(
+                lambda view, now: outcomes.phase_cancelled(
+                    view, attempted(attempt), now=now, text=attempt.reason
+                )
+            )
         if attempt.state is AttemptState.BLOCKED:
             await self.session.decide(
                 lambda view, now: outcomes.phase_blocked(view, attempted(attempt), result, now=now)
@@ -303,7 +309,7 @@ class PhaseAttempts:
             lost = attrs.evolve(attempt, state=AttemptState.LOST, reason=reason)
             await self._keep_failed(lost, tries)
             raise
-        except AdapterError:
+        except AdapterTimedOutError:
             await self.session.orchestrator.call(SettleItem(item=attempt.item))
             if not await trio.to_thread.run_sync(self._is_kept, attempt.id):
                 raise

@@ -10,15 +10,17 @@ import trio
 from orchestrator.adapters.git import objects
 from orchestrator.adapters.git.refs import branch_ref
 from orchestrator.errors import (
+    AdapterTimedOutError,
     AgentUnavailableError,
-    BaselineError,
+    BranchTakenError,
+    BusyError,
+    CommandTimedOutError,
     ConfigError,
     ConflictError,
     OrchestratorError,
     OvertakenError,
+    RepositoryError,
     SpecError,
-    StoppedError,
-    StoreError,
 )
 from orchestrator.run.backlog.gates import failing
 from orchestrator.run.events import Warned
@@ -57,6 +59,7 @@ class Executions:
 
         Raises:
           BaselineError: when set-up or verification fails before any work.
+          AdapterError, GuardianError: when the disk or git fails, which no item is to blame for.
           StoreError: when something could not be recorded.
           StoppedError: when a stop cut it short.
         """
@@ -66,23 +69,18 @@ class Executions:
             return await self._run(action, desk)
         except OvertakenError:
             return Ending.CANCELLED
-        except (StoreError, BaselineError, StoppedError):
-            raise
         except (ConfigError, AgentUnavailableError, SpecError) as error:
-            reason = _told(error)
-            await session.decide(
-                lambda view, now: outcomes.bad_configuration(view, action.item, reason, now=now)
-            )
-        except OrchestratorError as error:
-            reason = _told(error)
-            await session.decide(
-                lambda view, now: outcomes.parked(view, action.item, reason, now=now)
-            )
+            reason, stop, ending = _told(error), outcomes.bad_configuration, Ending.BLOCKED
+        except (ConflictError, BusyError, BranchTakenError, RepositoryError) as error:
+            reason, stop, ending = _told(error), outcomes.parked, Ending.BLOCKED
+        except (AdapterTimedOutError, CommandTimedOutError) as error:
+            reason, stop, ending = _told(error), outcomes.parked, Ending.EXHAUSTED
         finally:
             with trio.CancelScope(shield=True):  # bounded by the command's own deadline
                 await desk.leave()
         self._desks.pop(action.item, None)
-        return Ending.BLOCKED
+        await session.decide(lambda view, now: stop(view, action.item, reason, now=now))
+        return ending
 
     async def _run(self, action: Triage | RunPhase, desk: Desk) -> Ending:
         item = self.session.book.get(action.item)

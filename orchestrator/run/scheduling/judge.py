@@ -6,7 +6,7 @@ import os
 
 import attrs
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import AdapterError, GuardianError, OrchestratorError, StoreError
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judge, Judgement
 from orchestrator.run.backlog.gates import failing
@@ -96,6 +96,8 @@ class PhaseJudge:
             return _failed(result.summary or report.reason or "the worker says it failed")
         try:
             return await self._check(result, before)
+        except (AdapterError, GuardianError, StoreError):
+            raise  # the disk or git fails: nothing that the worker did
         except OrchestratorError as error:
             return _failed(f"the result could not be checked: {error.message}")
 
