@@ -26,6 +26,7 @@ import trio
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.engine.engine import run_engine
 from orchestrator.runtime import Orchestrator
+from orchestrator.settings import Config
 from orchestrator.store.store import open_store
 from tests.steps import Steps
 
@@ -66,7 +67,7 @@ def served(path: Path) -> Generator[None, None, None]:
         up.set()
         await trio.to_thread.run_sync(over.wait)
 
-    run = partial(run_engine, Repository.open(path), "item", work, command_timeout=30.0)
+    run = partial(run_engine, Repository.open(path), "item", work, config=Config())
     engine = threading.Thread(target=trio.run, args=(run,))
     engine.start()
     up.wait()
