@@ -6,7 +6,7 @@ import os
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.cli.cells import cells
@@ -21,9 +21,11 @@ from orchestrator.work.backlog.rules import Limits, Rules
 from tests.any_items import items
 
 RULES = Rules(pipelines={DEFAULT: FEATURE}, limits=Limits(max_wip=1_000, max_concurrent=1_000))
-some = st.lists(items(), min_size=1, max_size=6, unique_by=lambda item: item.id)
+some = st.lists(items(), min_size=1, max_size=4, unique_by=lambda item: item.id)
+few = settings(max_examples=25)
 
 
+@few
 @given(some, st.integers(40, 200))
 def test_no_row_is_wider_than_the_terminal(found: list[Item], columns: int) -> None:
     printed: list[str] = []
@@ -38,6 +40,7 @@ def test_no_row_is_wider_than_the_terminal(found: list[Item], columns: int) -> N
         assert any(line.startswith(item.id) for line in printed)
 
 
+@few
 @given(some)
 def test_what_is_ready_is_what_a_run_would_select(found: list[Item]) -> None:
     known = {item.id: item for item in found}

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.report.model import Attempt
@@ -45,7 +45,8 @@ def around(*others: Item, **more: Any) -> Circumstances:
     return Circumstances(known=known, **fields | more)
 
 
-@given(items(), st.lists(items(), max_size=4), st.booleans(), st.sampled_from(AttemptState))
+@settings(max_examples=40)
+@given(items(), st.lists(items(), max_size=3), st.booleans(), st.sampled_from(AttemptState))
 def test_every_item_has_an_answer(
     item: Item, others: list[Item], running: bool, state: AttemptState
 ) -> None:
