@@ -19,14 +19,12 @@ from orchestrator.errors import (
     OrchestratorError,
     StoppedError,
 )
+from orchestrator.run.lock import BRIEF
 
 from .place import find_state
 
 MOST = MAX_FRAME - 4096
 """Bytes of JSON that the fields of one call may take: an engine reads no longer frames."""
-
-_BRIEF = "-"
-"""What an engine is about that does nothing but one of these commands."""
 
 _PATIENCE = 10.0
 _PAUSE = 0.02
@@ -116,7 +114,7 @@ def _reach(state: Path) -> Engine | None:
         engine = connect(state)
     except NoEngineError:
         return None
-    if engine.hello.get("item") != _BRIEF:
+    if engine.hello.get("item") != BRIEF:
         return engine
     with engine:
         return None
@@ -158,6 +156,6 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
             done.append(plain(await orchestrator.call(command)))
 
     async def run() -> None:
-        await run_engine(repo, _BRIEF, work, config=config, signals=True)
+        await run_engine(repo, BRIEF, work, config=config, signals=True)
 
     trio.run(run)

@@ -17,7 +17,7 @@ class Option(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command; ``lists`` names what its arguments are: "items", "changes", "both" or nothing."""
+    """One command; ``lists`` names what it takes: "items", "changes", "both" or nothing."""
 
     name: str
     help: str

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.control.client import Engine, connect
 from orchestrator.errors import EngineLostError, NoEngineError
 from orchestrator.redact import redactor
-from orchestrator.run.lock import running_item
+from orchestrator.run.lock import in_words, running_item
 
 from .place import find_state
 
@@ -34,7 +34,7 @@ def stop(arguments: argparse.Namespace) -> int:
             _wait(engine, polite=arguments.level == "polite")
     if not _is_free(state):
         raise EngineLostError("it hung up and still runs", fix="orc stop --force")
-    print(f"stopped {item}" if item else "stopped")
+    print(f"stopped {in_words(item)}" if item else "stopped")
     return 0
 
 

@@ -11,6 +11,12 @@ from pathlib import Path
 
 from orchestrator.errors import BusyError
 
+BACKLOG = "*"
+"""What an engine is about that works on any item of the backlog."""
+
+BRIEF = "-"
+"""What an engine is about that does nothing but answer one command."""
+
 _NAME = "engine.lock"
 # A `status` elsewhere may hold the lock for an instant.
 _PATIENCE = 0.5
@@ -42,6 +48,11 @@ def engine_lock(state_dir: Path, item: str) -> Generator[None, None, None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def in_words(item: str) -> str:
+    """Return what an engine is about as a person calls it, "" when it is about nothing."""
+    return {BACKLOG: "the backlog", BRIEF: "a command"}.get(item, item)
 
 
 def running_item(state_dir: Path) -> str | None:

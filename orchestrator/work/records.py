@@ -9,11 +9,10 @@ from typing import Any
 
 import attrs
 
-from .states import PHASE
+from .states import PHASE, first_object
 from .states import AttemptState as AttemptState
 from .states import DeliveryState as DeliveryState
 from .states import RunState as RunState
-from .states import first_object
 from .worker import Usage
 
 EVIDENCE_LIMIT = 16_384

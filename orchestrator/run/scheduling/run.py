@@ -27,6 +27,7 @@ from orchestrator.run.engine.comforts import collect_garbage, comforts, interrup
 from orchestrator.run.engine.engine import run_engine
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import Warned
+from orchestrator.run.lock import BACKLOG
 from orchestrator.run.plan import RunOptions
 from orchestrator.run.scheduling.scheduler import Scheduler
 from orchestrator.run.scheduling.session import Session
@@ -36,9 +37,6 @@ from orchestrator.settings import Config
 from orchestrator.work.backlog.filters import EVERYTHING, Filters
 from orchestrator.work.backlog.halt import Halt, Orders
 from orchestrator.work.backlog.item import DELIVER, Status
-
-BACKLOG = "*"
-"""What an engine is about that works on any item."""
 
 _CONTINUED = (Halt.STOPPED, Halt.LIMITED)
 """After these the next run goes on with the counters of this one."""
