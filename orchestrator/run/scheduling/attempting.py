@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import attrs
 import trio
 
 from orchestrator.agents.port import RESULT_FILE
-from orchestrator.errors import AdapterTimedOutError, ConflictError, OvertakenError
+from orchestrator.errors import OvertakenError
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judge, Judgement
 from orchestrator.run.attempts.meter import Meter
-from orchestrator.run.backlog.keeping import Brought
-from orchestrator.run.backlog.phases import SettleItem
 from orchestrator.run.backlog.results import attempted
-from orchestrator.run.commands import BeginAttempt, KeepAttempt
 from orchestrator.run.engine.guidance import TakeGuidance
-from orchestrator.run.events import AttemptFailed, AttemptStarted
 from orchestrator.run.loop.allowance import Allowance, Refusal
 from orchestrator.run.scheduling.desk import Desk
 from orchestrator.run.scheduling.judge import PhaseJudge
+from orchestrator.run.scheduling.phase_records import PhaseRecords
 from orchestrator.run.scheduling.prompting import write_prompt
 from orchestrator.run.scheduling.session import Session
 from orchestrator.text import one_line
@@ -30,7 +25,7 @@ from orchestrator.work.backlog.halt import Ending
 from orchestrator.work.backlog.item import TRIAGE, Item, Status
 from orchestrator.work.backlog.pipeline import CommitPolicy, Phase, Pipeline
 from orchestrator.work.backlog.result import PhaseResult
-from orchestrator.work.records import AttemptRecord, AttemptState, attempt_from
+from orchestrator.work.records import AttemptRecord, AttemptState
 from orchestrator.work.spec import Change
 from orchestrator.work.worker import Usage
 
@@ -62,9 +57,18 @@ class PhaseAttempts:
     is_last: bool
     task: Change
     _allowance: Allowance = attrs.field(init=False)
-    _attempts: list[AttemptRecord] = attrs.field(factory=list, init=False)
+    _records: PhaseRecords = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._records = PhaseRecords(
+            session=self.session,
+            desk=self.desk,
+            opened=self.runner.opened,
+            what=self.what,
+            place=self.place,
+            of=self.of,
+            batch=self.phase.commit is CommitPolicy.BATCH and not self.is_last,
+        )
         spending = self.session.spending
         self._allowance = Allowance(
             runner=self.runner,
@@ -83,14 +87,14 @@ class PhaseAttempts:
           OvertakenError: when the item has left the phase.
           ConflictError: when the item's branch was moved where the work does not fit any more.
         """
-        self._attempts = await trio.to_thread.run_sync(self._known)
+        await self._records.read()
         while True:
             item = self._item()
             for state, allowed in (
                 (AttemptState.FAILED, self.runner.settings.max_attempts),
                 (AttemptState.LOST, MOST_LOST),
             ):
-                spent = [one for one in self._attempts if one.state is state]
+                spent = [one for one in self._records.attempts if one.state is state]
                 if len(spent) >= allowed:
                     return await self._give_up(len(spent), spent[-1].reason)
             if (refusal := await self._refused()) is not None:
@@ -104,16 +108,6 @@ class PhaseAttempts:
             if ending is not None:
                 return ending
 
-    def _known(self) -> list[AttemptRecord]:
-        rows = self.session.book.store.attempts(self.what.item)
-        found = (attempt_from(json.loads(row.document)) for row in rows)
-        return [
-            one
-            for one in found
-            if one is not None
-            and (one.phase, one.visit, one.story) == (self.what.phase, self.what.visit, "")
-        ]
-
     def _item(self) -> Item:
         """Return the item as it is.
 
@@ -121,31 +115,22 @@ class PhaseAttempts:
           OvertakenError: when it has left the phase, or a person took it.
         """
         item = self.session.book.get(self.what.item)
-        phase = None
         if item is not None and item.claim is None and not item.is_blocked:
             phase = TRIAGE if item.status is Status.NEW else item.phase
-        if (
-            item is None
-            or item.status.is_final
-            or (phase, item.visit)
-            != (
-                self.what.phase,
-                self.what.visit,
-            )
-        ):
-            raise OvertakenError(f"{self.what.item} has left {self.what.phase}")
-        return item
+            is_here = (phase, item.visit) == (self.what.phase, self.what.visit)
+            if is_here and not item.status.is_final:
+                return item
+        raise OvertakenError(f"{self.what.item} has left {self.what.phase}")
 
     async def _refused(self) -> Refusal | None:
         """Wait until an attempt may begin; returns why none may."""
-        if (
-            reached := self._allowance.reached(self.session.spending.attempts, Usage())
-        ) is not None:
+        reached = self._allowance.reached(self.session.spending.attempts, Usage())
+        if reached is not None:
             return Refusal(
                 reason=f"the run's budget is spent: {reached}",
                 advice=f"orc run with a higher --{reached.key.replace('_', '-')}",
             )
-        return await self._allowance.admit(self._attempts)
+        return await self._allowance.admit(self._records.attempts)
 
     async def _give_up(self, attempts: int, failure: str) -> Ending:
         await self.session.decide(
@@ -157,8 +142,7 @@ class PhaseAttempts:
 
     async def _try(self, item: Item) -> Ending | None:
         """Make one attempt; returns how the phase ended with it, None when it did not."""
-        tries = 1 + sum(one.state is not AttemptState.LIMITED for one in self._attempts)
-        attempt = await self._begin(tries)
+        attempt = await self._records.begin()
         meter = self._allowance.meter(self.session.spending.attempts)
         self.session.spending.begin(attempt, meter)
         started = trio.current_time()
@@ -173,7 +157,7 @@ class PhaseAttempts:
                 reason=_reason(error),
             )
             with trio.move_on_after(_KEEP_GRACE, shield=True):
-                await self._keep_failed(stopped, tries)
+                await self._records.keep_failed(stopped)
             raise
         seconds = round(trio.current_time() - started, 3)
         judged = self._within_budget(judged)
@@ -187,11 +171,13 @@ class PhaseAttempts:
             seconds=seconds,
         )
         if attempt.state is AttemptState.VERIFIED:
-            return await self._keep_good(attempt, judged, result, tries)
+            await self._records.keep_good(attempt, judged, result)
+            now = self.session.book.get(attempt.item)
+            return Ending.BLOCKED if now is not None and now.is_blocked else Ending.SUCCEEDED
         if attempt.state is AttemptState.LIMITED:
-            until = self._allowance.next_try(self._attempts, judged.resets_at)
+            until = self._allowance.next_try(self._records.attempts, judged.resets_at)
             attempt = attrs.evolve(attempt, until=until)
-        await self._keep_failed(attempt, tries)
+        await self._records.keep_failed(attempt)
         if attempt.state is AttemptState.INTERRUPTED:
             await self.session.decide(
                 lambda view, now: outcomes.phase_cancelled(
@@ -214,32 +200,6 @@ class PhaseAttempts:
                 reason = f"the run's budget is spent: {reached}"
                 return attrs.evolve(judged, state=AttemptState.INTERRUPTED, reason=reason)
         return judged
-
-    async def _begin(self, tries: int) -> AttemptRecord:
-        opened = self.runner.opened
-        number = 1 + max(
-            (one.number for one in self._attempts if one.run == opened.run.id), default=0
-        )
-        return await self.session.orchestrator.call(
-            BeginAttempt(
-                run=opened.run,
-                story="",
-                number=number,
-                workspace=opened.workspace,
-                phase=self.what.phase,
-                visit=self.what.visit,
-                fact=AttemptStarted(
-                    item=self.what.item,
-                    story="",
-                    title=f"{self.what.item} {self.what.phase}",
-                    position=self.place,
-                    done=self.place - 1,
-                    stories=self.of,
-                    number=tries,
-                    phase=self.what.phase,
-                ),
-            )
-        )
 
     async def _work(
         self, item: Item, attempt: AttemptRecord, meter: Meter
@@ -277,7 +237,7 @@ class PhaseAttempts:
         ), result
 
     def _prompt(self, item: Item, attempt: AttemptRecord, guidance: tuple[str, ...]) -> str:
-        failed = [one for one in self._attempts if one.state is AttemptState.FAILED]
+        failed = [one for one in self._records.attempts if one.state is AttemptState.FAILED]
         return write_prompt(
             self.session,
             self.runner,
@@ -286,65 +246,6 @@ class PhaseAttempts:
             result_path=str(self.runner.settings.attempts / attempt.id / RESULT_FILE),
             guidance=guidance,
             previous=failed[-1] if failed else None,
-        )
-
-    async def _keep_good(
-        self, attempt: AttemptRecord, judged: Judgement, result: PhaseResult, tries: int
-    ) -> Ending | None:
-        brought = Brought(
-            attempt=attempt,
-            report=result,
-            tree=judged.tree,
-            batch=self.phase.commit is CommitPolicy.BATCH and not self.is_last,
-            verified=judged.verified,
-            tries=tries,
-            base=result.based_on or self.runner.opened.run.base,
-        )
-        try:
-            await self.desk.keep(brought)
-        except ConflictError as error:
-            # A person committed to the branch meanwhile: what was checked does not fit on it any
-            # more. The next try starts from that commit; such losses are bounded too.
-            reason = one_line(error.message, 400)
-            lost = attrs.evolve(attempt, state=AttemptState.LOST, reason=reason)
-            await self._keep_failed(lost, tries)
-            raise
-        except AdapterTimedOutError:
-            await self.session.orchestrator.call(SettleItem(item=attempt.item))
-            if not await trio.to_thread.run_sync(self._is_kept, attempt.id):
-                raise
-        self.session.spending.end(attempt)
-        item = self.session.book.get(attempt.item)
-        blocked = item is not None and item.is_blocked
-        return Ending.BLOCKED if blocked else Ending.SUCCEEDED
-
-    def _is_kept(self, attempt: str) -> bool:
-        known = [one for one in self._known() if one.id == attempt]
-        return bool(known) and known[0].state is AttemptState.VERIFIED
-
-    async def _keep_failed(self, attempt: AttemptRecord, tries: int) -> None:
-        self._attempts.append(attempt)
-        self.session.spending.end(attempt)
-        await self.session.orchestrator.call(
-            KeepAttempt(
-                attempt=attempt,
-                workspace=self.runner.opened.workspace,
-                tip=self.desk.head,
-                fact=AttemptFailed(
-                    story="",
-                    title=f"{self.what.item} {self.what.phase}",
-                    position=self.place,
-                    stories=self.of,
-                    number=tries,
-                    attempt=attempt.id,
-                    state=attempt.state.value,
-                    reason=attempt.reason,
-                    evidence=attempt.evidence,
-                    seconds=attempt.seconds,
-                    usage=attempt.usage,
-                    phase=self.what.phase,
-                ),
-            )
         )
 
 
