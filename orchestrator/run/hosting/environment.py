@@ -37,11 +37,12 @@ def child_environment(
     """
     kept = {}
     credentials = tuple(credentials)
+    inside = _names(checkout)
     for name, value in operator.items():
         if not (name in credentials or _is_given(name, allow)):
             continue
         exact = name in allow or name in credentials
-        if name == "PWD" or (not exact and _points_into(value, checkout) and name != "PATH"):
+        if name == "PWD" or (not exact and _points_into(value, inside) and name != "PATH"):
             continue
         kept[name] = value
     kept["PATH"] = os.pathsep.join(clean_path(operator.get("PATH", os.defpath), checkout))
@@ -77,11 +78,12 @@ def clean_path(path: str, checkout: Path) -> tuple[str, ...]:
     Left out are relative entries, entries below the checkout, and the ``bin`` of a virtual
     environment that has something installed from the checkout (an editable install).
     """
+    inside = _names(checkout)
     return tuple(
         entry
         for entry in path.split(os.pathsep)
         if os.path.isabs(entry)
-        and not _points_into(entry, checkout)
+        and not _points_into(entry, inside)
         and not _environment_uses(Path(entry).parent, checkout)
     )
 
@@ -124,10 +126,14 @@ def _site_uses(site: Path, checkout: Path) -> bool:
     return False
 
 
-def _points_into(value: str, directory: Path) -> bool:
-    targets = (str(directory), str(directory.resolve()))
+def _names(directory: Path) -> tuple[str, str]:
+    """Return a directory as it is called, and as it is."""
+    return str(directory), str(directory.resolve())
+
+
+def _points_into(value: str, names: Sequence[str]) -> bool:
     return any(
-        part == target or part.startswith(target + os.sep)
+        part == name or part.startswith(name + os.sep)
         for part in value.split(os.pathsep)
-        for target in targets
+        for name in names
     )
