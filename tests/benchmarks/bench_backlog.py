@@ -47,10 +47,9 @@ PAUSE = 0.001
 class Many:
     """An open backlog of many items."""
 
-    def __init__(self, store: Store, size: int) -> None:
-        self.size = size
-        self.store = store
-        self.book = load_book(store, RULES)
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.size = size = len(book.backlog)
         self._chance = random.Random(size)
         self._priority = 1_000
 
@@ -126,7 +125,7 @@ def counting(directory: Path, commits: list[str]) -> Generator[Store, None, None
         yield Store(reading, writer)
 
 
-def syncs(directory: Path, size: int, callers: int, count: int) -> float:
+def syncs(directory: Path, callers: int, count: int) -> float:
     """Return how many syncs of the disk one change takes."""
     commits: list[str] = []
 
@@ -138,7 +137,7 @@ def syncs(directory: Path, size: int, callers: int, count: int) -> float:
             return len(commits) - before
 
     with counting(directory, commits) as store:
-        return trio.run(run, Many(store, size)) / (count // callers * callers)
+        return trio.run(run, Many(load_book(store, RULES))) / (count // callers * callers)
 
 
 def measure(
@@ -205,9 +204,9 @@ def main(changes: int = 300, rounds: int = 5) -> None:
             place.mkdir()
             fill_store(place, size)
             for callers in (1, CALLERS):
-                shared = syncs(place, size, callers, changes * min(callers, 10))
+                shared = syncs(place, callers, changes * min(callers, 10))
                 print(f"syncs per change, {callers:3} callers, {size:7,} items: {shared:.3f}")
-            backlogs.append(Many(stack.enter_context(open_store(place)), size))
+            backlogs.append(Many(load_book(stack.enter_context(open_store(place)), RULES)))
         gc.collect()
         gc.freeze()
         print()

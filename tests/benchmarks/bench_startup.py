@@ -1,6 +1,6 @@
 """What a person waits for before a command starts, as ratios to Python itself; prints a table.
 
-``python tests/benchmarks/bench_startup.py [ROUNDS]``, with the interpreter of the environment that
+``python -m tests.benchmarks.bench_startup [ROUNDS]``, with the interpreter of the environment that
 `orc` is installed in. Every round runs everything once, every other round backwards, in a
 repository with one item of 20 attempts; a ratio is the median over the rounds, each taken in its
 own round. Round 0 writes the bytecode, as installing does, and is not counted. In a second such
