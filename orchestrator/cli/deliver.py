@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.errors import UsageError
+from orchestrator.errors import UnknownItemError, UsageError
+from orchestrator.run.backlog.naming import item_meant
 from orchestrator.run.delivery import items, pins
 from orchestrator.text import clean, one_line
 
@@ -152,15 +154,7 @@ def _options(arguments: argparse.Namespace) -> FinishOptions:
 def recover(arguments: argparse.Namespace) -> int:
     """List what is pinned, or write one attempt's files into a new directory."""
     repo = Repository.open(Path(arguments.directory))
-    everything = pins.pinned(repo)
-    wanted = arguments.pinned
-    chosen = [
-        entry
-        for entry in everything
-        if wanted is None or entry.item == wanted or entry.id.startswith(wanted)
-    ]
-    if wanted is not None and not chosen:
-        raise UsageError(f"nothing is pinned under {wanted}", fix="orc recover lists all")
+    chosen = _chosen(repo, pins.pinned(repo), arguments.pinned)
     if arguments.to is None:
         _list(chosen, as_json=arguments.json)
         return 0
@@ -171,7 +165,28 @@ def recover(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _list(entries: list[pins.Pinned], *, as_json: bool) -> None:
+def _chosen(
+    repo: Repository, everything: Sequence[pins.Pinned], wanted: str | None
+) -> list[pins.Pinned]:
+    """Return what is pinned of an item, else what begins like that; all, when nothing is named."""
+    if wanted is None:
+        return list(everything)
+    chosen = [entry for entry in everything if entry.item == wanted]
+    chosen = chosen or [entry for entry in everything if entry.id.startswith(wanted)]
+    fix = "orc recover lists all"
+    if not chosen:
+        try:
+            item = item_meant(repo.git, wanted)
+        except UnknownItemError as error:
+            fix = f"{error.message}; {fix}"
+        else:
+            chosen = [entry for entry in everything if entry.item == item]
+    if not chosen:
+        raise UsageError(f"nothing is pinned under {wanted}", fix=fix)
+    return chosen
+
+
+def _list(entries: Sequence[pins.Pinned], *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -180,6 +195,7 @@ def _list(entries: list[pins.Pinned], *, as_json: bool) -> None:
                         "id": entry.id,
                         "item": entry.item,
                         "story": entry.story,
+                        "phase": entry.phase,
                         "state": entry.state,
                         "reason": entry.reason,
                         "ref": entry.ref,

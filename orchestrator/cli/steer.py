@@ -13,7 +13,7 @@ from orchestrator.errors import EngineLostError, NoEngineError
 from orchestrator.redact import redactor
 from orchestrator.run.lock import in_words, running_item
 
-from .place import find_state
+from .place import find_state, reader_git
 
 _STOP_SECONDS = 120.0
 _TELL_EVERY = 10.0
@@ -57,7 +57,7 @@ def resume(arguments: argparse.Namespace) -> int:
 def tell(arguments: argparse.Namespace) -> int:
     """Say something to an item's next attempts, running or not."""
     state = find_state(arguments)
-    item, interrupted = arguments.item, False
+    item, interrupted = _meant(state, arguments.item), False
     text = redactor(os.environ).text(" ".join(arguments.text))
     try:
         with connect(state) as engine:
@@ -70,6 +70,18 @@ def tell(arguments: argparse.Namespace) -> int:
     else:
         print(f"told {item}: the next attempt starts with it")
     return 0
+
+
+def _meant(state: Path, name: str) -> str:
+    """Return the item that a person means: one that was run, or one of the backlog."""
+    # Late, as below: who only stops or pauses does not wait for these.
+    from orchestrator.run.backlog.naming import item_meant
+    from orchestrator.store.reading import open_reader
+
+    with open_reader(state) as reader:
+        if reader is not None and reader.run(name) is not None:
+            return name
+    return item_meant(reader_git(state), name) or name
 
 
 def _record(state: Path, item: str, text: str) -> None:

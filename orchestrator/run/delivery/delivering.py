@@ -220,7 +220,7 @@ class Delivery:
     def _told(self, record: DeliveryRecord, ready: Ready | None, checked: str) -> Finished:
         own = record.how == "squash" and record.commit != record.old
         changed = objects.diff_paths(self.repo.git, record.new, record.commit) if own else ()
-        mine = [pin for pin in pinned(self.repo) if pin.item == self.item and pin.story]
+        mine = [pin for pin in pinned(self.repo) if pin.item == self.item and pin.phase]
         return Finished(
             item=self.item,
             how=record.how,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import UsageError
+from orchestrator.run.backlog.naming import item_meant
 from orchestrator.run.records import ledger
 from orchestrator.run.records.history import read_history
 from orchestrator.work.records import RunRecord
@@ -14,13 +15,17 @@ from orchestrator.work.states import RunState
 def item_named(repo: Repository, name: str) -> str:
     """Return the item that is called ``name``, or whose change is.
 
+    An item of the backlog may be named by a beginning of its id that no other one has.
+
     Raises:
-      UsageError: when there is none; the known ones are listed.
+      UsageError: when there is none, or there are several; those that may be meant are listed.
     """
     runs = read_history(repo.git).runs
     for run in runs:
         if name in (run["item"], run["change"]):
             return str(run["item"])
+    if (found := item_meant(repo.git, name)) is not None:
+        return found
     known = sorted({run["item"] for run in runs})
     fix = f"known: {', '.join(known)}" if known else "run something first"
     raise UsageError(f"no item {name}", fix=fix)
@@ -34,7 +39,7 @@ def require_run(repo: Repository, item: str) -> tuple[RunRecord, str]:
     """
     run = ledger.read_run(repo, item)
     if run is None:
-        raise UsageError(f"no item {item}", fix="orc status lists all")
+        raise UsageError(f"nothing was done for {item} yet", fix="orc status lists all")
     tip = ledger.branch_tip(repo, item)
     if tip is None:
         gone = run.state in (RunState.DELIVERED, RunState.DISCARDED)

@@ -25,6 +25,7 @@ class Pinned:
 
     id: str
     item: str
+    phase: str
     story: str
     state: str
     reason: str
@@ -82,6 +83,7 @@ def pinned(repo: Repository) -> tuple[Pinned, ...]:
         Pinned(
             id=attempt.id,
             item=attempt.item,
+            phase=attempt.phase,
             story=attempt.story,
             state=attempt.state.value,
             reason=attempt.reason,
@@ -101,6 +103,7 @@ def pinned(repo: Repository) -> tuple[Pinned, ...]:
             Pinned(
                 id=name.removeprefix(refs.KEPT),
                 item=ref.trailers.get("Orchestrator-Item", ""),
+                phase="",
                 story="",
                 state=record.state.value if record and not done else "kept",
                 reason=f"the branch, before: {record.how}" if record else ref.subject,
