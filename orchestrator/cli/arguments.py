@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, cast
 
 from orchestrator.errors import UsageError
 
@@ -32,7 +32,31 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, fix=f"{self.prog} --help")
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+class Commands:
+    """Where commands are added to; when only one of them is wanted, the others cost nothing."""
+
+    def __init__(self, parser: argparse.ArgumentParser, only: str | None) -> None:
+        self._added = parser.add_subparsers(dest="command", metavar="COMMAND")
+        self._only = only
+
+    def add(self, name: str, text: str) -> argparse.ArgumentParser:
+        """Return the parser of a new command, or of none when it is not wanted."""
+        if self._only not in (None, name):
+            return cast(argparse.ArgumentParser, _UNWANTED)
+        return self._added.add_parser(name, description=text, allow_abbrev=False)
+
+
+class _Unwanted:
+    """Takes whatever is added to it, and forgets it."""
+
+    def __getattr__(self, _: str) -> _Unwanted:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> _Unwanted:
+        return self
+
+
+_UNWANTED = _Unwanted()
 
 
 def add_command(
@@ -50,7 +74,7 @@ def add_command(
       json: whether it can print a JSON document.
       stands_for: the command that this is an old spelling of; nothing lists it then.
     """
-    parser = commands.add_parser(name, description=text, allow_abbrev=False)
+    parser = commands.add(name, text)
     parser.set_defaults(json=False, is_alias=stands_for is not None)
     if stands_for is not None:
         parser.set_defaults(command=stands_for)

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _stop)
     argv = sys.argv[1:] if argv is None else argv
-    parser = build_parser()
+    parser = build_parser(_command(argv))
     try:
         arguments = parser.parse_args(argv)
     except UsageError as error:
@@ -106,6 +106,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         return _report_bug(error, as_json=arguments.json)
+
+
+def _command(argv: Sequence[str]) -> str | None:
+    """Return the command that is given, None when it is none that is known."""
+    words = iter(argv)
+    for word in words:
+        if word in ("-C", "-c"):
+            next(words, None)
+        elif not word.startswith("-"):
+            return word if word in _MODULES else None
+    return None
 
 
 def _from_system(error: OSError) -> OrchestratorError:

@@ -39,8 +39,8 @@ more           config    the settings in force, and where each comes from
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of one command of it."""
     parser = Parser(
         prog="orc",
         description="Drives coding agents through a spec, checks the results, commits every step.",
@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"orchestrator {__version__}")
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = Commands(parser, only)
     for group in (_start, _work, add_backlog, _see, _steer, _after, _deliver, _more):
         group(commands)
     return parser
