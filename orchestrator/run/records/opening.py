@@ -207,7 +207,7 @@ def _start_run(
 ) -> RunRecord:
     """Begin at today's HEAD with today's spec; an open run keeps its id, and so its counters."""
     base = repo.head
-    below = _with_others(repo, base, spec.onto)
+    below = _with_others(repo, item, base, spec.onto)
     tree = carried_tree(repo, below, spec.carried)
     if last is not None and last.base == base and last.seen == tree:
         start = last.start
@@ -240,18 +240,28 @@ def _start_run(
     return run
 
 
-def _with_others(repo: Repository, base: str, items: Sequence[str]) -> str:
+def _with_others(repo: Repository, item: str, base: str, others: Sequence[str]) -> str:
     """Return the base with the branches of other items merged into it, as far as they are there.
 
     Raises:
       ConflictError: when they cannot be combined.
     """
-    known = tips(repo, *map(refs.branch_ref, items))
-    for item in items:
-        tip = known[refs.branch_ref(item)]
-        if tip is not None:
-            message = f"Build on {item}\n\nOrchestrator-Item: {item}\n"
-            base = merging.merged(repo, tip, base, message, refs.branch_ref(item))
+    known = tips(repo, *map(refs.branch_ref, others))
+    for other in others:
+        branch = refs.branch_ref(other)
+        tip = known[branch]
+        if tip is None:
+            continue
+        message = f"Build on {other}\n\nOrchestrator-Item: {other}\n"
+        try:
+            base = merging.merged(repo, tip, base, message, branch)
+        except ConflictError as error:
+            raise ConflictError(
+                f"{item} needs {', '.join(others)}, and the work on {other} does not go together "
+                f"with the rest: {error.message}",
+                where=branch,
+                fix=f"merge the rest into branch orchestrator/{other}, then orc retry {item}",
+            ) from error
     return base
 
 
