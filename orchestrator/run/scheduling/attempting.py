@@ -6,7 +6,6 @@ import attrs
 import trio
 
 from orchestrator.agents.port import RESULT_FILE
-from orchestrator.errors import OvertakenError
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judge, Judgement
 from orchestrator.run.attempts.meter import Meter
@@ -22,7 +21,7 @@ from orchestrator.text import one_line
 from orchestrator.work.backlog import outcomes
 from orchestrator.work.backlog.attempted import Attempted
 from orchestrator.work.backlog.halt import Ending
-from orchestrator.work.backlog.item import TRIAGE, Item, Status
+from orchestrator.work.backlog.item import Item
 from orchestrator.work.backlog.pipeline import CommitPolicy, Phase, Pipeline
 from orchestrator.work.backlog.result import PhaseResult
 from orchestrator.work.records import AttemptRecord, AttemptState
@@ -89,7 +88,7 @@ class PhaseAttempts:
         """
         await self._records.read()
         while True:
-            item = self._item()
+            item = self.session.current(self.what)
             for state, allowed in (
                 (AttemptState.FAILED, self.runner.settings.max_attempts),
                 (AttemptState.LOST, MOST_LOST),
@@ -107,20 +106,6 @@ class PhaseAttempts:
             ending = await self._try(item)
             if ending is not None:
                 return ending
-
-    def _item(self) -> Item:
-        """Return the item as it is.
-
-        Raises:
-          OvertakenError: when it has left the phase, or a person took it.
-        """
-        item = self.session.book.get(self.what.item)
-        if item is not None and item.claim is None and not item.is_blocked:
-            phase = TRIAGE if item.status is Status.NEW else item.phase
-            is_here = (phase, item.visit) == (self.what.phase, self.what.visit)
-            if is_here and not item.status.is_final:
-                return item
-        raise OvertakenError(f"{self.what.item} has left {self.what.phase}")
 
     async def _refused(self) -> Refusal | None:
         """Wait until an attempt may begin; returns why none may."""

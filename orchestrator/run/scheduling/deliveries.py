@@ -9,17 +9,20 @@ from orchestrator.run.scheduling.session import Session
 from orchestrator.work.backlog import outcomes
 from orchestrator.work.backlog.attempted import Attempted
 from orchestrator.work.backlog.halt import Ending
-from orchestrator.work.backlog.item import Item
 
 
-async def deliver(session: Session, desk: Desk, item: Item, what: Attempted) -> Ending:
+async def deliver(session: Session, desk: Desk, what: Attempted) -> Ending:
     """Bring an item's result to where the configuration says, one item at a time.
 
     What does not fit, fails verification or is refused by the operator's git lets the item wait for
     a person; nothing is changed then. One that a crash cut short is completed.
+
+    Raises:
+      OvertakenError: when a person took the item while others were delivered.
     """
     how = session.config.execution.finish
     async with session.delivering:
+        item = session.current(what)
         await desk.commit_waiting()
         await desk.close(item)
         delivery = Delivery(

@@ -96,7 +96,7 @@ class Executions:
             item = self.session.book.get(action.item) or item
         what = Attempted(item=item.id, phase=name, visit=item.visit)
         if name == DELIVER:
-            return await deliver(self.session, desk, item, what)
+            return await deliver(self.session, desk, what)
         pipeline = self.session.book.rules.pipeline(item.pipeline)
         if isinstance(action, Triage):
             return await self._attempt(desk, what, _TRIAGE, None)
@@ -109,9 +109,7 @@ class Executions:
         self, desk: Desk, what: Attempted, phase: Phase, pipeline: Pipeline | None
     ) -> Ending:
         while True:
-            item = self.session.book.get(what.item)
-            if item is None or item.visit != what.visit:
-                raise OvertakenError(f"{what.item} has left {what.phase}")
+            item = self.session.current(what)
             opened = await desk.open(item)
             if phase.destructive and await self._is_stale(item, what, phase, desk):
                 return Ending.BLOCKED

@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import OvertakenError
 from orchestrator.guardian.client import Guardians
 from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book, Decide
@@ -20,8 +21,9 @@ from orchestrator.run.plan import RunOptions
 from orchestrator.run.scheduling.spending import Spending
 from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
+from orchestrator.work.backlog.attempted import Attempted, is_at
 from orchestrator.work.backlog.change import Change
-from orchestrator.work.backlog.item import Status
+from orchestrator.work.backlog.item import Item, Status
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -74,6 +76,17 @@ class Session:
     tally: Tally = attrs.field(factory=Tally, init=False)
     delivering: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     refusal: Refusal | None = attrs.field(default=None, init=False)
+
+    def current(self, what: Attempted) -> Item:
+        """Return the item of an attempt as it was last decided.
+
+        Raises:
+          OvertakenError: when it has left the phase, or a person took it.
+        """
+        item = self.book.get(what.item)
+        if item is None or item.claim is not None or not is_at(item, what):
+            raise OvertakenError(f"{what.item} has left {what.phase}")
+        return item
 
     async def decide(self, decision: Decide) -> Change:
         """Change items durably, and count what became of them.

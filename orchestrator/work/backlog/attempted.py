@@ -57,15 +57,20 @@ def current(draft: Draft, attempt: Attempted, *, phase: str | None = None) -> It
     if phase is not None and attempt.phase != phase:
         raise UsageError(f"{attempt.id} is an attempt at {attempt.phase}, not at {phase}")
     item = draft.item(attempt.item)
-    works = item.status in (Status.SCOPING, Status.IN_PROGRESS)
-    here = TRIAGE if item.status is Status.NEW else item.phase if works else None
-    if here != attempt.phase or item.visit != attempt.visit:
+    if not is_at(item, attempt):
         raise OvertakenError(
             f"{item.id} is not in {attempt.phase} any more: it is {item.status.value}",
             where=item.id,
             fix=f"orc show {item.id} --history",
         )
     return item
+
+
+def is_at(item: Item, attempt: Attempted) -> bool:
+    """Whether an item is still in the visit of the phase that an attempt is at."""
+    works = item.status in (Status.SCOPING, Status.IN_PROGRESS)
+    here = TRIAGE if item.status is Status.NEW else item.phase if works else None
+    return (here, item.visit) == (attempt.phase, attempt.visit)
 
 
 def land(item: Item, attempt: Attempted, summary: str, landed: Landed) -> Item:
