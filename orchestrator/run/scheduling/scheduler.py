@@ -104,10 +104,11 @@ class Scheduler:
     async def _watch_items(self) -> None:
         """Look again whenever an item changes; what a person took from a worker is interrupted."""
         while True:
-            await self.session.book.wait_changed()
+            # First: what changed before this task began to wait woke nobody.
             for item in self._taken():
                 self.session.steering.interrupt(item.id)
             self._tell()
+            await self.session.book.wait_changed()
 
     def _taken(self) -> Iterator[Item]:
         backlog = self.session.book.backlog
