@@ -339,7 +339,6 @@ def test_a_cancelled_phase_leaves_its_item_where_it_is() -> None:
 STOPS: list[tuple[Cause, Callable[[Backlog, Attempted], Change]]] = [
     (Cause.GATE, lambda b, a: outcomes.gate_refused(b, a, "no plan.md", now=NOW)),
     (Cause.STALE, lambda b, a: outcomes.stale(b, a, "abc", now=NOW)),
-    (Cause.STALE, lambda b, a: outcomes.stale(b, a, "abc", problem="gone", now=NOW)),
     (Cause.PARKED, lambda b, a: outcomes.parked(b, a.item, "orc settle", now=NOW)),
     (
         Cause.CONFIGURATION,

@@ -37,42 +37,6 @@ class BacklogStarted(Fact):
 
 
 @attrs.frozen(kw_only=True)
-class PhaseStarted(Fact):
-    """A worker is about to work on an item's phase; it is the phase's ``position`` of ``phases``.
-
-    Attributes:
-      number: counts the tries of this visit, from 1.
-      attempt: filled in when it is begun.
-    """
-
-    item: str
-    title: str
-    phase: str
-    position: int
-    phases: int
-    number: int
-    worker: str
-    attempt: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class PhaseFailed(Fact):
-    """An attempt at a phase did not count; its tree is kept at ``ref``, filled in when it is."""
-
-    item: str
-    title: str
-    phase: str
-    number: int
-    attempt: str
-    state: str
-    reason: str
-    evidence: str
-    ref: str = ""
-    seconds: float
-    usage: Usage
-
-
-@attrs.frozen(kw_only=True)
 class PhaseEnded(Fact):
     """A phase's result is kept.
 

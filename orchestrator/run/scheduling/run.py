@@ -255,7 +255,7 @@ def _ended(session: Session, halt: Halt, phases: int) -> BacklogEnded:
         phases=phases,
         done=tuple(dict.fromkeys(tally.done)),
         blocked=tuple(blocked),
-        follow_ups=tally.follow_ups,
+        follow_ups=tally.counts["added"],
         merged=tally.counts["merged"],
         cost=session.spending.cost,
         advice=refusal.advice if refusal is not None else "",

@@ -33,11 +33,9 @@ class Tally:
     done: list[str] = attrs.field(factory=list)
     blocked: list[str] = attrs.field(factory=list)
     counts: Counter[str] = attrs.field(factory=Counter)
-    follow_ups: int = 0
 
     def note(self, change: Change) -> None:
         """Count what became of items."""
-        self.follow_ups += sum(entry.what == "added" for entry in change.entries)
         for entry in change.entries:
             self.counts[entry.what] += 1
             if entry.after is entry.before:

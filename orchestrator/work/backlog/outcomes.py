@@ -130,17 +130,14 @@ def phase_cancelled(
     return draft.change()
 
 
-def overtaken(view: View, attempt: Attempted, landed: Landed | None, *, now: int) -> Change:
-    """Tell that a result came too late to be applied.
+def overtaken(view: View, attempt: Attempted, landed: Landed, *, now: int) -> Change:
+    """Tell that a result came too late to be applied; its files are part of the item's work.
 
     Args:
-      landed: where its files are when they were committed all the same; None when they are not
-        part of the item's work.
+      landed: where they are.
     """
     draft = Draft(view, now)
-    item = draft.item(attempt.item)
-    if landed is not None:
-        item = draft.put(land(item, attempt, "", landed))
+    item = draft.put(land(draft.item(attempt.item), attempt, "", landed))
     text = "the result came too late: the item was moved, answered or ended meanwhile"
     draft.note(item, "overtaken", phase=attempt.phase, text=text, attempt=attempt.id)
     return draft.change()

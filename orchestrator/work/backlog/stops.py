@@ -12,7 +12,7 @@ from .change import Change, View
 from .draft import Draft
 from .item import DELIVER, Asks, Cause, Question
 from .onward import misconfigured
-from .text import one_line, page
+from .text import page
 
 
 def delivery_refused(view: View, attempt: Attempted, reason: str, *, now: int) -> Change:
@@ -48,15 +48,9 @@ def parked(view: View, id: str, reason: str, *, now: int) -> Change:
     return draft.change()
 
 
-def stale(view: View, attempt: Attempted, commit: str, *, now: int, problem: str = "") -> Change:
-    """Let an item wait for a person whose work rests on a commit that left the history.
-
-    Args:
-      problem: why it could not be found out whether it did, "" when it was.
-    """
+def stale(view: View, attempt: Attempted, commit: str, *, now: int) -> Change:
+    """Let an item wait for a person whose work rests on a commit that left the history."""
     text = f"Stale: prior phase based on commit {commit} no longer in history"
-    if problem:
-        text = f"Staleness check failed for commit {commit}: {one_line(problem, 400)}"
     draft = Draft(view, now)
     stop(draft, current(draft, attempt), Cause.STALE, text, attempt, outcome="Blocked")
     return draft.change()
