@@ -45,13 +45,13 @@ def edit(arguments: argparse.Namespace) -> int:
     for name, none in (("needs", []), ("tags", []), ("parent", "")):
         if fields.get(name) in (_NONE, [_NONE]):
             fields[name] = none
-    return _one(arguments, "edit-item", "edited", **_redacted(fields))
+    return _one(arguments, "edit-item", "edited", **fields)
 
 
 def answer(arguments: argparse.Namespace) -> int:
     """Answer what an item waits for."""
-    said = {"text": " ".join(arguments.text), "verdict": arguments.verdict}
-    return _one(arguments, "answer-item", "answered", **_redacted(said))
+    text, verdict = " ".join(arguments.text), arguments.verdict
+    return _one(arguments, "answer-item", "answered", text=text, verdict=verdict)
 
 
 def move(arguments: argparse.Namespace) -> int:
@@ -98,7 +98,7 @@ def claim(arguments: argparse.Namespace) -> int:
 def _one(arguments: argparse.Namespace, name: str, verb: str, **fields: Any) -> int:
     """Have something done to the item that the arguments name, and tell where it is then."""
     fields.setdefault("by", author(arguments.directory))
-    done = ask(arguments, f"backlog.{name}", item=arguments.item, **fields)
+    done = ask(arguments, f"backlog.{name}", item=arguments.item, **_redacted(fields))
     (item,) = _read(arguments, [done])
     if arguments.json:
         print_json(item_document(item))
@@ -119,7 +119,7 @@ def _read(arguments: argparse.Namespace, wanted: list[str]) -> list[Item]:
 def _redacted(fields: dict[str, Any]) -> dict[str, Any]:
     """Return what a person wrote without secrets: prompts and commits will tell it."""
     redact = redactor(os.environ).text
-    words = {"title", "description", "text"}
+    words = {"title", "description", "text", "reason", "summary"}
     return {
         name: redact(value) if name in words and isinstance(value, str) else value
         for name, value in fields.items()
