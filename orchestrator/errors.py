@@ -25,6 +25,11 @@ class OrchestratorError(Exception):
         self.where = where
         self.fix = fix
 
+    @property
+    def explanation(self) -> str:
+        """What happened and, on the lines after it, what to do about it."""
+        return f"{self.message}\n{self.fix}" if self.fix else self.message
+
     def document(self) -> dict[str, str | None]:
         """Return the error as the JSON document of every ``--json`` surface."""
         return {

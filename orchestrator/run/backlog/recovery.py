@@ -53,12 +53,10 @@ async def _settle(
 
 
 async def _park(book: Book, operation: OperationRow, error: OrchestratorError) -> Recorded:
-    reason = f"{error.message}\n{error.fix}" if error.fix else error.message
-
     def decide(view: View, now: int) -> Change:
         if view.get(operation.item) is None:
             return Change()
-        return parked(view, operation.item, reason, now=now)
+        return parked(view, operation.item, error.explanation, now=now)
 
     def give_up(tx: Transaction) -> tuple[Fact, ...]:
         tx.void_operation(operation.id)

@@ -41,7 +41,7 @@ async def deliver(session: Session, desk: Desk, what: Attempted) -> Ending:
         try:
             finished = await delivery.run()
         except (ConflictError, UsageError) as error:
-            reason = f"{error.message}\n{error.fix}" if error.fix else error.message
+            reason = error.explanation
             await session.decide(
                 lambda view, now: outcomes.delivery_refused(view, what, reason, now=now)
             )

@@ -17,7 +17,6 @@ from orchestrator.errors import (
     CommandTimedOutError,
     ConfigError,
     ConflictError,
-    OrchestratorError,
     OvertakenError,
     RepositoryError,
     SpecError,
@@ -70,11 +69,11 @@ class Executions:
         except OvertakenError:
             return Ending.CANCELLED
         except (ConfigError, AgentUnavailableError, SpecError) as error:
-            reason, stop, ending = _told(error), outcomes.bad_configuration, Ending.BLOCKED
+            reason, stop, ending = error.explanation, outcomes.bad_configuration, Ending.BLOCKED
         except (ConflictError, BusyError, BranchTakenError, RepositoryError) as error:
-            reason, stop, ending = _told(error), outcomes.parked, Ending.BLOCKED
+            reason, stop, ending = error.explanation, outcomes.parked, Ending.BLOCKED
         except (AdapterTimedOutError, CommandTimedOutError) as error:
-            reason, stop, ending = _told(error), outcomes.parked, Ending.EXHAUSTED
+            reason, stop, ending = error.explanation, outcomes.parked, Ending.EXHAUSTED
         finally:
             with trio.CancelScope(shield=True):  # bounded by the command's own deadline
                 await desk.leave()
@@ -219,7 +218,3 @@ class Executions:
         git = self.session.repo.git
         base = git.text("merge-base", "--end-of-options", head, branch_ref(item.id))
         return not objects.is_ancestor(git, item.based_on, base)
-
-
-def _told(error: OrchestratorError) -> str:
-    return f"{error.message}\n{error.fix}" if error.fix else error.message
