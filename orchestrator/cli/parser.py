@@ -14,6 +14,7 @@ start          init      look at what is here, write orchestrator.toml
                doctor    check git, identity, agent, spec and locks
                demo      the whole loop on a scripted worker: no keys, no network
 work           run       drive a change, or the backlog, to done
+               triage    find out what new items are
                verify    what is there
 backlog        add       items, one or many      edit   what is known of one
                answer    what an item asks       move   it to another phase
