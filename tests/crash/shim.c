@@ -28,7 +28,7 @@
 enum { COUNT, KILL_ENGINE, KILL_ALL, KILL_CHILD, FAIL_ONCE, FAIL_ON, TEAR };
 enum { CREATE = 1, WRITE = 2, RENAME = 4, REMOVE = 8, RESIZE = 16, MODE = 32, SYNC = 64 };
 enum { NOBODY, ENGINE, ALL };
-enum { ROOTS = 8, POINTS = 16384, ROOT_SIZE = 512, CALL_SIZE = 16, BY_SIZE = 48, PATH_SIZE = 184 };
+enum { ROOTS = 8, POINTS = 16384, ROOT_SIZE = 512, ONLY_SIZE = 64, CALL_SIZE = 16, BY_SIZE = 48, PATH_SIZE = 184 };
 
 struct point {
     int32_t pid;
@@ -40,6 +40,7 @@ struct control {
     int32_t mode, error, kinds, reserved;
     int64_t at, count;
     int32_t engine, dead, struck, root_count;
+    char only[ONLY_SIZE];
     char roots[ROOTS][ROOT_SIZE];
     struct point points[POINTS];
 };
@@ -164,7 +165,7 @@ static int point(int kind, const char *call, int directory, const char *path, in
     if (whole[0] == '/') simplify(whole);
     const char *shown = below_root(whole);
     errno = saved;
-    if (shown == NULL) return 0;
+    if (shown == NULL || strstr(shown, control->only) == NULL) return 0;
     int64_t number = __atomic_add_fetch(&control->count, 1, __ATOMIC_SEQ_CST);
     if (number <= POINTS) {
         struct point *entry = &control->points[number - 1];

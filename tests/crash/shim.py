@@ -59,25 +59,33 @@ NEEDS_ROOM = Kind.CREATE | Kind.WRITE | Kind.RENAME | Kind.RESIZE
 
 _ROOTS, _POINTS = 8, 16384
 _HEAD = struct.Struct("=4i2q4i")
+_ONLY = struct.Struct("=64s")
 _ROOT = struct.Struct("=512s")
 _POINT = struct.Struct("=2i16s48s184s")
-_SIZE = _HEAD.size + _ROOTS * _ROOT.size + _POINTS * _POINT.size
+_SIZE = _HEAD.size + _ONLY.size + _ROOTS * _ROOT.size + _POINTS * _POINT.size
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """When to strike, and how. ``at`` counts from 1; 0: never. ``error``: an errno."""
+    """When to strike, and how.
+
+    Attributes:
+      at: counts from 1; 0: never.
+      kinds: the calls that count; ``only``: those whose path holds this text.
+      error: an errno.
+    """
 
     mode: Mode = Mode.COUNT
     at: int = 0
     kinds: Kind = EVERYTHING
+    only: str = ""
     error: int = 0
 
     def counts(self, point: Point) -> bool:
         """Say whether a point of a count of everything is one of this plan's."""
         if self.mode is Mode.KILL_CHILD and not point.by.startswith("git"):
             return False
-        return bool(point.kind & self.kinds)
+        return bool(point.kind & self.kinds) and self.only in point.path
 
 
 @attrs.frozen
@@ -143,7 +151,7 @@ class Shim:
         )  # fmt: skip
         names = b"".join(_ROOT.pack(os.fsencode(root.resolve())) for root in roots)
         with control.open("wb") as file:
-            file.write(head + names)
+            file.write(head + _ONLY.pack(plan.only.encode()) + names)
             file.truncate(_SIZE)
         try:
             done = subprocess.run(
@@ -179,7 +187,7 @@ def _read(control: Path) -> tuple[int, bool, tuple[Point, ...]]:
     with control.open("rb") as file:
         fields = _HEAD.unpack(file.read(_HEAD.size))
         count, struck = fields[5], bool(fields[8])
-        file.seek(_ROOTS * _ROOT.size, os.SEEK_CUR)
+        file.seek(_ONLY.size + _ROOTS * _ROOT.size, os.SEEK_CUR)
         data = file.read(min(count, _POINTS) * _POINT.size)
     points = []
     for _, kind, call, by, path in _POINT.iter_unpack(data):

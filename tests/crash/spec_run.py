@@ -18,6 +18,8 @@ class SpecRun:
 
     name = "spec-run"
     roots: tuple[str, ...] = ("project", "state")
+    commands: tuple[tuple[str, ...], ...] = (("run", CHANGE, "--finish", "merge"),)
+    detours: frozenset[str] = frozenset()
 
     def begin(self, directory: Path) -> Scratch:
         """Make the change's repository, with files that its user has not committed."""
@@ -26,9 +28,9 @@ class SpecRun:
         own_work(scratch)
         return scratch
 
-    def live(self, scratch: Scratch, give: Give) -> None:
+    def go_on(self, scratch: Scratch, give: Give) -> None:
         """Give the command, and the one that a refusal names, until it succeeds."""
-        command = ("run", CHANGE, "--finish", "merge")
+        (command,) = self.commands
         for _ in range(4):
             ran = give(*command)
             if ran.code == 0:

@@ -1,7 +1,7 @@
 """Killed, torn or refused at any call that changes a file: the next run gets to the same end.
 
-Each life that is tried begins with a new repository and is struck once, or more often, on the way.
-Some are tried on every change, the others with CI=true; strides are given with each.
+A life of the product is lived again and again, each time struck at another point. Some are lived on
+every change, the others with CI=true; each test says which share of the points it takes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import errno
 import time
 from collections.abc import Callable, Iterable
 
+import attrs
 import pytest
 
-from tests.crash.matrix import Case, Life, Matrix, every, report
+from tests.crash.backlog import AT_ONCE, PHASES, STEPS
+from tests.crash.matrix import Case, Life, Lived, Matrix, Meddling, report
+from tests.crash.meddling import AMENDS, MEDDLINGS
 from tests.crash.shim import EVERYTHING, NEEDS_ROOM, Kind, Mode, Plan, Shim
 from tests.crash.spec_run import SpecRun
+from tests.crash.variants import VARIANTS
 
 pytestmark = [
     pytest.mark.processes,
@@ -22,95 +26,209 @@ pytestmark = [
     pytest.mark.timeout(1200),
 ]
 
-KILL_ALL = Plan(mode=Mode.KILL_ALL)
-WAYS = (
-    KILL_ALL,
-    Plan(mode=Mode.KILL_ENGINE),
-    Plan(mode=Mode.KILL_CHILD),
-    Plan(mode=Mode.TEAR, kinds=Kind.WRITE),
-    Plan(mode=Mode.FAIL_ONCE, kinds=NEEDS_ROOM, error=errno.ENOSPC),
-    Plan(mode=Mode.FAIL_ON, kinds=NEEDS_ROOM, error=errno.ENOSPC),
-    Plan(mode=Mode.FAIL_ONCE, kinds=EVERYTHING, error=errno.EIO),
-    Plan(mode=Mode.FAIL_ON, kinds=EVERYTHING, error=errno.EIO),
-)
-
-LIVES: tuple[Life, ...] = (SpecRun(),)
-
-POINTS = {"spec-run": 889}
+SPEC_RUN = SpecRun()
+POINTS = {"spec-run": 889, "backlog": 3036, "backlog-at-once": 1958}
 """Points that a life comes to when nothing strikes it; fewer than nine tenths are a failure."""
 
+KILL = Plan(mode=Mode.KILL_ALL)
+TEAR = Plan(mode=Mode.TEAR, kinds=Kind.WRITE)
+FULL = Plan(mode=Mode.FAIL_ON, kinds=NEEDS_ROOM, error=errno.ENOSPC)
+BROKEN = Plan(mode=Mode.FAIL_ONCE, kinds=EVERYTHING, error=errno.EIO)
+WAYS = (
+    (KILL, 13),
+    (Plan(mode=Mode.KILL_ENGINE), 60),
+    (Plan(mode=Mode.KILL_CHILD), 40),
+    (TEAR, 30),
+    (FULL, 60),
+    (attrs.evolve(FULL, mode=Mode.FAIL_ONCE), 60),
+    (BROKEN, 60),
+    (attrs.evolve(BROKEN, mode=Mode.FAIL_ON), 60),
+)
+"""Ways to strike, and of how many points of the backlog's life one is taken."""
 
-def way(plan: Plan) -> str:
-    """Name a way to strike."""
-    return plan.mode.name + (f"-{errno.errorcode[plan.error]}" if plan.error else "")
+DECIDES = r"store\.db-wal|/refs/heads/orchestrator/|/refs/orchestrator/"
+"""Where the points lie between which a result is half kept."""
+
+MOVING = attrs.evolve(KILL, kinds=Kind.RENAME, only="/refs/heads/orchestrator/")
+MOVED = attrs.evolve(KILL, kinds=Kind.REMOVE, only="/moves/refs!heads!orchestrator!")
+"""Before and after a result is put on its item's branch."""
+
+WAITING = attrs.evolve(KILL, kinds=Kind.RENAME, only="/refs/orchestrator/waiting/")
+LANDING = attrs.evolve(KILL, kinds=Kind.RENAME, only="/refs/heads/main")
+"""Before a result is put aside, and before it is delivered."""
+
+SYNCED = attrs.evolve(KILL, kinds=Kind.SYNC, only="/store.db-wal")
+TAKEN = attrs.evolve(KILL, kinds=Kind.CREATE, only="/.git/objects/")
+WRITTEN = attrs.evolve(KILL, kinds=Kind.WRITE, only="/store.db")
+"""After a transaction; while a result is taken from its workspace; within a transaction."""
+
+FOUND_OUT = {
+    "ref_before_intent": ("scope", MOVED),
+    "no_intent": ("scope", MOVED),
+    "done_apart": ("scope", SYNCED),
+    "done_afterwards": ("scope", SYNCED),
+    "follow_ups_apart": ("build", SYNCED),
+    "settle_says_done": ("scope", MOVING),
+    "settle_gives_up": ("scope", MOVED),
+    "settle_by_force": ("scope", MOVED),
+    "workspace_as_left": ("scope", TAKEN),
+    "locks_left": ("scope", MOVING),
+    "journal_off": ("scope", WRITTEN),
+    "lost_attempt_forgotten": ("scope", TAKEN),
+}
+"""The phase, and the points in it, at which each wrong variant comes to another end."""
+
+
+def way(like: object) -> str:
+    """Name a way to strike, and how often."""
+    if not isinstance(like, Plan):
+        return str(like)
+    return like.mode.name + (f"-{errno.errorcode[like.error]}" if like.error else "")
 
 
 @pytest.fixture(scope="module")
-def matrices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Matrix]:
-    return {}
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Life], Matrix]:
+    """Return the matrix of a life, made once."""
+    matrices: dict[str, Matrix] = {}
+
+    def make(life: Life) -> Matrix:
+        if life.name not in matrices:
+            directory = tmp_path_factory.mktemp(life.name)
+            matrices[life.name] = Matrix.of(Shim.compiled(directory), life, directory)
+        return matrices[life.name]
+
+    return make
 
 
-@pytest.fixture(params=LIVES, ids=lambda life: life.name)
-def matrix(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    matrices: dict[str, Matrix],
-) -> Matrix:
-    life: Life = request.param
-    if life.name not in matrices:
-        directory = tmp_path_factory.mktemp(life.name)
-        matrices[life.name] = Matrix.of(Shim.compiled(directory), life, directory)
-    return matrices[life.name]
-
-
-Check = Callable[[str, Iterable[Case]], None]
+Try = Callable[[str, Matrix, Iterable[Case]], None]
 
 
 @pytest.fixture
-def check(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> Check:
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}")
+
+    return say
+
+
+@pytest.fixture
+def try_all(say: Callable[[str], None]) -> Try:
     """Live through cases, say how many they were, and fail with what went wrong."""
 
-    def check(name: str, cases: Iterable[Case]) -> None:
+    def try_all(name: str, matrix: Matrix, cases: Iterable[Case]) -> None:
         began = time.monotonic()
         lived = matrix.try_all(cases)
-        said = report(f"{matrix.life.name}: {name}, of {len(matrix.points)} points", lived, began)
-        with capsys.disabled():
-            print(f"\n{said}")
+        said = report(f"{matrix.life.name}, {name}, of {matrix.count} points", lived, began)
+        say(said)
         assert not any(one.wrong for one in lived), said
-        assert sum(one.struck for one in lived) >= 0.9 * len(lived), said
+        assert sum(bool(one.at) for one in lived) >= 0.9 * len(lived), said
 
-    return check
+    return try_all
 
 
+@pytest.mark.parametrize(
+    "life",
+    [AT_ONCE, *(pytest.param(life, marks=pytest.mark.slow) for life in (SPEC_RUN, STEPS))],
+    ids=lambda life: life.name,
+)
 def test_the_points_have_not_become_fewer(
-    matrix: Matrix, capsys: pytest.CaptureFixture[str]
+    made: Callable[[Life], Matrix], say: Callable[[str], None], life: Life
 ) -> None:
-    found, recorded = len(matrix.points), POINTS[matrix.life.name]
-    with capsys.disabled():
-        print(f"\n{matrix.life.name}: {found} points, {recorded} recorded")
+    found, recorded = made(life).count, POINTS[life.name]
+    say(f"{life.name}: {found} points, {recorded} recorded")
     assert found >= 0.9 * recorded
 
 
-def test_struck_at_some_points_it_gets_to_the_same_end(matrix: Matrix, check: Check) -> None:
-    kills = every(150, matrix.points, KILL_ALL, first=75)
-    full = every(300, matrix.points, WAYS[5], first=250)
-    check("a sample", [Case(plans=(plan,)) for plan in (*kills, *full)])
+def test_struck_where_a_result_is_half_kept_it_gets_to_the_same_end(
+    made: Callable[[Life], Matrix], try_all: Try
+) -> None:
+    matrix = made(AT_ONCE)
+    cases = [matrix.every(1, like)[-1] for like in (MOVING, MOVED, WAITING, LANDING)]
+    try_all("where a result is half kept", matrix, [*cases, *matrix.every(900, FULL, 400)])
+
+
+def test_a_result_that_is_kept_twice_is_found_out(
+    made: Callable[[Life], Matrix], say: Callable[[str], None]
+) -> None:
+    matrix = made(AT_ONCE)
+    found_out("no_intent", matrix, matrix.every(1, MOVED)[1:2], say)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("like", WAYS, ids=way)
-def test_struck_at_any_point_it_gets_to_the_same_end(
-    matrix: Matrix, check: Check, like: Plan
+@pytest.mark.parametrize(("like", "stride"), WAYS, ids=way)
+def test_struck_at_any_point_of_a_backlog_it_gets_to_the_same_end(
+    made: Callable[[Life], Matrix], try_all: Try, like: Plan, stride: int
 ) -> None:
-    plans = every(25, matrix.points, like, first=WAYS.index(like))
-    check(f"{way(like)}, each 25th", [Case(plans=(plan,)) for plan in plans])
+    matrix = made(STEPS)
+    first = [one for one, _ in WAYS].index(like)
+    try_all(f"{way(like)}, each {stride}th", matrix, matrix.every(stride, like, first))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("life", [SPEC_RUN, AT_ONCE], ids=lambda life: life.name)
+def test_struck_in_the_midst_of_a_run_it_gets_to_the_same_end(
+    made: Callable[[Life], Matrix], try_all: Try, life: Life
+) -> None:
+    matrix = made(life)
+    cases = [case for like, stride in WAYS for case in matrix.every(4 * stride, like, stride)]
+    try_all("all ways, each 52nd to 240th", matrix, cases)
 
 
 @pytest.mark.slow
 def test_struck_again_while_it_recovers_it_gets_to_the_same_end(
-    matrix: Matrix, check: Check
+    made: Callable[[Life], Matrix], try_all: Try
 ) -> None:
-    first = every(40, matrix.points, KILL_ALL, first=20)
-    again = every(40, matrix.points[: len(matrix.points) // 2], KILL_ALL, first=3)
-    cases = [Case(plans=pair) for pair in zip(first, again, strict=False)]
-    check("killed twice", cases)
+    matrix = made(STEPS)
+    firsts = matrix.every(80, KILL, 40)
+    # The recovering run comes to at least as many points as the step it takes up again.
+    cases = [
+        attrs.evolve(one, plans=(*one.plans, attrs.evolve(KILL, at=1 + 37 * number % 150)))
+        for number, one in enumerate(firsts)
+    ]
+    try_all("killed twice, each 80th", matrix, cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("meddling", MEDDLINGS, ids=lambda meddling: meddling.name)
+def test_whatever_a_person_did_meanwhile_nothing_of_it_is_lost(
+    made: Callable[[Life], Matrix], try_all: Try, meddling: Meddling
+) -> None:
+    matrix = made(STEPS)
+    cases = [attrs.evolve(one, meddle=meddling) for one in deciding(matrix)[::40]]
+    try_all(f"killed where it decides, each 40th, then its user {meddling.name}", matrix, cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_a_product_that_is_wrong_is_found_out(
+    made: Callable[[Life], Matrix], say: Callable[[str], None], variant: str
+) -> None:
+    matrix = made(STEPS)
+    phase, like = FOUND_OUT[variant]
+    command = PHASES.index(phase)
+    cases = [one for one in matrix.every(1, like) if one.command == command]
+    found_out(variant, matrix, cases[:20], say)
+
+
+def found_out(
+    variant: str, matrix: Matrix, cases: Iterable[Case], say: Callable[[str], None]
+) -> None:
+    """Live through cases as a wrong variant; fail when none of them goes wrong."""
+    meddle = AMENDS if variant == "settle_by_force" else None
+    wrong = [attrs.evolve(one, variant=variant, meddle=meddle) for one in cases]
+    lived = matrix.try_all(wrong, until=is_wrong)
+    found = [one for one in lived if one.wrong]
+    what = found[0].wrong.splitlines()[0][:200] if found else "NOT FOUND OUT"
+    say(f"{variant}, {len(lived)} of {len(wrong)} lives: {what}")
+    assert found
+
+
+def is_wrong(lived: Lived) -> bool:
+    """Tell whether a life went wrong."""
+    return bool(lived.wrong)
+
+
+def deciding(matrix: Matrix) -> list[Case]:
+    """Return kills at the points where the store or a ref of the product changes."""
+    return matrix.at(DECIDES, KILL)

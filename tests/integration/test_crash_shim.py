@@ -67,6 +67,8 @@ def test_each_change_below_the_root_is_counted_once(shim: Shim, tmp_path: Path) 
     assert [point.path for point in counted.points][:2] == ["/made", "/made/a"]
     some = run(shim, tmp_path / "other", PROGRAM, Plan(kinds=Kind.WRITE | Kind.SYNC))
     assert [point.call for point in some.points] == ["write", "fsync"]
+    few = run(shim, tmp_path / "few", PROGRAM, Plan(only="/b"))
+    assert [point.call for point in few.points] == ["rename", "unlink"]
 
 
 @pytest.mark.parametrize("at", range(1, len(CALLS) + 1))
