@@ -160,6 +160,25 @@ def test_results_that_wait_are_committed_together_with_what_follows(tmp_path: Pa
     assert scratch.subjects("Moved") == ["Mine", "[ID][plan] Do plan", "[ID][build] Do build"]
 
 
+def test_what_a_person_completes_can_be_delivered_with_what_waited(tmp_path: Path) -> None:
+    scratch = make_backlog(tmp_path, [{"name": "plan", "commit": "batch"}, "build"])
+    scratch.script({"build": {"report": {"result": "blocked", "context": "Which?"}}})
+    scratch.add("Mine", "Over")
+    assert scratch.orc("run").code == 4
+    for command in (
+        ("complete", scratch.ids["Mine"], "--summary", "Built it myself"),
+        ("close", scratch.ids["Over"], "--reason", "Not needed"),
+        ("finish", scratch.ids["Mine"], "--merge"),
+    ):
+        done = scratch.orc(*command)
+        assert done.code == 0, done.out + done.err
+    assert (scratch.path / "Mine-plan.txt").read_text() == "plan\n"
+    assert scratch.git("log", "-1", "--format=%s").endswith("[plan] Do plan\n")
+    assert scratch.statuses() == {"Mine": "done", "Over": "closed"}
+    assert scratch.orc("run", "--target", scratch.ids["Over"]).code == 0
+    assert len(scratch.begun("build")) == 2
+
+
 def test_targets_filters_steps_and_caps_limit_what_is_begun(scratch: BacklogScratch) -> None:
     scratch.set_up(["build"])
     scratch.script({"Stuck/build": {"report": {"result": "blocked", "context": "Which?"}}})

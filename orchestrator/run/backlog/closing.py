@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import attrs
 
@@ -59,5 +58,5 @@ async def close_finished(book: Book, repo: Repository, threads: GitThreads) -> t
         if run is not None and item is not None and item.status is Status.DONE:
             attempts = await threads.run(read_attempts, repo, item.id)
             done, ended = closed(run, item, book.rules, attempts)
-            facts.append(await threads.run(partial(record_run, repo, book.store, done, ended)))
+            facts.append(await threads.run(record_run, repo, book.store, done, ended))
     return tuple(facts)
