@@ -6,15 +6,16 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import StoreError
 from orchestrator.run.backlog.kept import kept_items
+from orchestrator.run.backlog.rows import read_row, read_rows
 from orchestrator.settings import Config
 from orchestrator.store.reading import ItemRow, Reader, open_reader
-from orchestrator.work.backlog.document import read_line, write_line
+from orchestrator.work.backlog.document import write_line
 from orchestrator.work.backlog.ids import resolve
 from orchestrator.work.backlog.item import Item
 
@@ -39,10 +40,16 @@ class Stored:
 
     def __init__(self, reader: Reader | None, state: Path) -> None:
         self.reader = reader
-        self.rows: Sequence[ItemRow] = reader.items() if reader is not None else ()
-        if not self.rows:  # the store is new, or was lost
-            kept = kept_items(reader_git(state))
-            self.rows = [ItemRow(item.id, item.status.value, write_line(item)) for item in kept]
+        self._state = state
+
+    @cached_property
+    def rows(self) -> Sequence[ItemRow]:
+        """What there is of every item, in the order they were added."""
+        if self.reader is not None and (rows := self.reader.items()):
+            return rows
+        # The store is new, or was lost.
+        kept = kept_items(reader_git(self._state))
+        return [ItemRow(item.id, item.status.value, write_line(item)) for item in kept]
 
     def items(self) -> tuple[Item, ...]:
         """Return every item, in the order they were added.
@@ -50,7 +57,7 @@ class Stored:
         Raises:
           StoreError: when one cannot be read; names it.
         """
-        return tuple(map(_item, self.rows))
+        return read_rows(self.rows)
 
     def find(self, beginning: str) -> Item:
         """Return the item that a person means.
@@ -59,17 +66,24 @@ class Stored:
           UnknownItemError: when there is none, or there are several.
           StoreError: when it cannot be read.
         """
+        if (row := self._row(beginning.strip())) is not None:
+            return read_row(row)
         rows = {row.id: row for row in self.rows}
-        return _item(rows[resolve(beginning, rows)])
+        return read_row(rows[resolve(beginning, rows)])
 
     def named(self, ids: Sequence[str]) -> list[Item]:
         """Return the items of these ids, as far as there are any, in that order."""
-        rows = {row.id: row for row in self.rows}
-        return [_item(rows[id]) for id in ids if id in rows]
+        return [read_row(row) for id in ids if (row := self._row(id)) is not None]
 
     def about(self, id: str) -> tuple[Item, ...]:
         """Return the items that name another one, and no more than a few that do not."""
-        return tuple(_item(row) for row in self.rows if id in row.document and row.id != id)
+        return tuple(read_row(row) for row in self.rows if id in row.document and row.id != id)
+
+    def _row(self, id: str) -> ItemRow | None:
+        """Return what there is of one item, without a look at the others where that is possible."""
+        if self.reader is not None and (row := self.reader.item(id)) is not None:
+            return row
+        return next((row for row in self.rows if row.id == id), None)
 
 
 @contextmanager
@@ -81,13 +95,3 @@ def open_stored(state: Path) -> Iterator[Stored]:
     """
     with open_reader(state) as reader:
         yield Stored(reader, state)
-
-
-def _item(row: ItemRow) -> Item:
-    try:
-        return read_line(row.document)
-    except ValueError as error:
-        raise StoreError(
-            f"the store's item {row.id} cannot be read: {error}",
-            fix="a newer orchestrator may have written it: use that one",
-        ) from error

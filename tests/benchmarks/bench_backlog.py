@@ -49,14 +49,16 @@ class Many:
 
     def __init__(self, book: Book) -> None:
         self.book = book
-        self.size = size = len(book.backlog)
+        self._ids = [item.id for item in book.backlog.items()]
+        self.size = size = len(self._ids)
         self._chance = random.Random(size)
         self._priority = 1_000
 
     def next_change(self) -> EditItem:
         """Return a change of any item, different from every other."""
         self._priority += 1
-        return EditItem(item=item_id(self._chance.randrange(self.size)), priority=self._priority)
+        number = self._chance.randrange(self.size)
+        return EditItem(item=self._ids[number], priority=self._priority)
 
     async def change(self, orchestrator: Orchestrator, callers: int, count: int) -> None:
         """Let so many callers share ``count`` changes, each waiting until its own is durable."""

@@ -161,6 +161,8 @@ def main(rounds: int = 3) -> None:
     """Measure and print everything."""
     with tempfile.TemporaryDirectory() as root:
         os.environ["XDG_STATE_HOME"] = f"{root}/state"
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{root}/bytecode"
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         places = {size: Path(root, str(size)) for size in SIZES}
         for size, place in places.items():
             make_project(place, size)

@@ -23,12 +23,16 @@ from orchestrator.work.backlog.pipeline import Phase, Pipeline
 from orchestrator.work.backlog.rules import Rules
 
 SIZES = (100, 10_000, 100_000)
+AT_WORK = 5
 
 RULES = Rules(pipelines={"feature": Pipeline(name="feature", phases=(Phase(name="build"),))})
 
 
 def make_items(count: int) -> list[Item]:
-    """Return items in progress, as people write them, that need up to three earlier ones each."""
+    """Return items as people write them, that need up to three earlier ones each.
+
+    `AT_WORK` are in progress, the others wait for their turn.
+    """
     chance = random.Random(count)
     created = 1_700_000_000_000_000_000
     return [
@@ -39,9 +43,9 @@ def make_items(count: int) -> list[Item]:
                 context="It came up while something else was done. " * 3,
                 problem="It is not done yet.",
             ),
-            status=Status.IN_PROGRESS,
-            phase="build",
-            pool=Pool.MAIN,
+            status=Status.IN_PROGRESS if number < AT_WORK else Status.READY,
+            phase="build" if number < AT_WORK else None,
+            pool=Pool.MAIN if number < AT_WORK else None,
             priority=chance.randrange(100),
             tags=("later", "maybe"),
             ratings=Assessments(size=Size.SMALL, risk=Level.LOW),

@@ -94,8 +94,8 @@ async def test_many_changes_share_a_few_syncs(
     commit = writer._commit
 
     def count(group: list[Job[Any]]) -> None:
-        commits.append(len(group))
         commit(group)
+        commits.append(len(group))
 
     monkeypatch.setattr(writer, "_commit", count)
     async with trio.open_nursery() as nursery:

@@ -24,12 +24,19 @@ VERSION = 1
 
 def write_own(items: Iterable[Item]) -> bytes:
     """Return the file of these items, with all there is of them."""
-    return _file((item.id, write_line(item)) for item in items)
+    return write_lines((item.id, write_line(item)) for item in items)
 
 
 def write_documents(documents: Mapping[str, Mapping[str, Any]]) -> bytes:
     """Return the file of these documents of items, by their ids."""
-    return _file((id, write_document(document)) for id, document in documents.items())
+    return write_lines((id, write_document(document)) for id, document in documents.items())
+
+
+def write_lines(lines: Iterable[tuple[str, str]]) -> bytes:
+    """Return the file of items that are lines already, each given with its id."""
+    # Code points have the order of their bytes.
+    ordered = [line for _, line in sorted(lines)]
+    return "".join(f"{line}\n" for line in (json.dumps({HEADER: VERSION}), *ordered)).encode()
 
 
 def read_own(data: bytes, name: str) -> tuple[Item, ...]:
@@ -55,12 +62,6 @@ def read_own(data: bytes, name: str) -> tuple[Item, ...]:
         sound_id(item.id, name, number)
         found.append((number, item))
     return each_once(found, name)
-
-
-def _file(lines: Iterable[tuple[str, str]]) -> bytes:
-    # Code points have the order of their bytes.
-    ordered = [line for _, line in sorted(lines)]
-    return "".join(f"{line}\n" for line in (json.dumps({HEADER: VERSION}), *ordered)).encode()
 
 
 def _check_version(version: object, name: str) -> None:

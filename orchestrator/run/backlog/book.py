@@ -12,11 +12,12 @@ import trio
 from orchestrator.errors import StoreError
 from orchestrator.messages import Event, Fact
 from orchestrator.run.backlog.events import ItemChanged
+from orchestrator.run.backlog.rows import no_collection, read_rows
 from orchestrator.run.records.facts import add_fact
 from orchestrator.store.store import DEADLINE, Store
 from orchestrator.store.transaction import Transaction
 from orchestrator.work.backlog.change import Change, Entry, View
-from orchestrator.work.backlog.document import read_line, write_line
+from orchestrator.work.backlog.document import write_line
 from orchestrator.work.backlog.filters import EVERYTHING, Filters
 from orchestrator.work.backlog.index import Backlog
 from orchestrator.work.backlog.item import Item
@@ -161,16 +162,9 @@ def load_book(store: Store, rules: Rules, wanted: Filters = EVERYTHING) -> Book:
     Raises:
       StoreError: when an item cannot be read; names it.
     """
-    items = []
-    for row in store.items():
-        try:
-            items.append(read_line(row.document))
-        except ValueError as error:
-            raise StoreError(
-                f"the store's item {row.id} cannot be read: {error}",
-                fix="a newer orchestrator may have written it: use that one",
-            ) from error
-    return Book(store=store, rules=rules, backlog=Backlog(rules, items, wanted))
+    with no_collection():
+        backlog = Backlog(rules, read_rows(store.items()), wanted)
+    return Book(store=store, rules=rules, backlog=backlog)
 
 
 def _fact(entry: Entry, titles: dict[str, str]) -> ItemChanged:

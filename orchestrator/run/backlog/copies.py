@@ -20,7 +20,7 @@ from orchestrator.adapters.backlog.mirror import (
     restored,
     write_mirror,
 )
-from orchestrator.adapters.backlog.own import write_own
+from orchestrator.adapters.backlog.own import write_lines
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import BacklogFileError
@@ -34,7 +34,6 @@ from orchestrator.run.threads import GitThreads
 from orchestrator.store.transaction import Transaction
 from orchestrator.work.backlog.change import Change, Entry, View
 from orchestrator.work.backlog.importing import import_items
-from orchestrator.work.backlog.item import Item
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -68,14 +67,13 @@ class Copies:
 
         A mirror that somebody changed meanwhile is left alone: the next engine takes that over.
         """
-        items = tuple(self.book.backlog.items())
         data, problem = self._taken, ""
         if self.mirror is not None:
             try:
                 data = await self.threads.run(
                     write_mirror,
                     self.mirror,
-                    items,
+                    tuple(self.book.backlog.items()),
                     checkout=self.repo.checkout,
                     over=self._taken,
                 )
@@ -85,7 +83,8 @@ class Copies:
                 if data is None:
                     problem = "the mirror was changed meanwhile: the next run takes that over"
         if self.book.is_changed or data != self._taken:
-            await self.threads.run(self._keep, items, data if data is not None else self._taken)
+            when = max((item.updated for item in self.book.backlog.items()), default=0) // 10**9
+            await self.threads.run(self._keep, when, data if data is not None else self._taken)
         return await self._warn([problem]) if problem else ()
 
     async def _put_back(self) -> tuple[Fact, ...]:
@@ -120,13 +119,13 @@ class Copies:
 
         return (await self.book.change(lambda _, __: Change(), warn)).facts
 
-    def _keep(self, items: tuple[Item, ...], mirror: bytes | None) -> None:
+    def _keep(self, when: int, mirror: bytes | None) -> None:
         git, old = self.repo.git, tips(self.repo, refs.BACKLOG)[refs.BACKLOG]
-        files = {ITEMS: write_own(items), **({MIRROR: mirror} if mirror is not None else {})}
+        items = write_lines((row.id, row.document) for row in self.book.store.items())
+        files = {ITEMS: items, **({MIRROR: mirror} if mirror is not None else {})}
         tree = objects.flat_tree(git, files)
         if old is not None and objects.tree_of(git, old) == tree:
             return
-        when = max((item.updated for item in items), default=0) // 10**9
         commit = objects.commit(git, tree, [], "The backlog\n", self.repo.identity(), when)
         refs.move_ref(git, refs.BACKLOG, commit, old, "backlog")
 
