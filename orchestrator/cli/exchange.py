@@ -14,7 +14,8 @@ from orchestrator.adapters.backlog.golem_toml import import_settings
 from orchestrator.adapters.backlog.imported import Imported
 from orchestrator.adapters.backlog.own import write_own
 from orchestrator.adapters.backlog.reading import ARCHIVE, SETTINGS, STORE, TASKS, read_backlog
-from orchestrator.adapters.backlog.task_golem_export import export_task_files, export_task_golem
+from orchestrator.adapters.backlog.task_golem_export import export_task_golem
+from orchestrator.adapters.backlog.writing import write_task_files
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.text import one_line
 from orchestrator.work.backlog.document import write_line
@@ -57,21 +58,19 @@ def hand_over(arguments: argparse.Namespace) -> int:
     repo = Repository.open(Path(arguments.directory))
     with open_stored(repo.state_dir) as stored:
         items = stored.items()
-    files = _files(items, arguments)
     if arguments.path is None:
-        ((_, data),) = files
+        data = _content(items, arguments)
         if arguments.json:
             print_json({"items": len(items), "content": data.decode()})
         else:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         return 0
-    for path, data in files:
-        write_bytes(path, data, make_directory=path.parent.name == STORE)
+    written = [str(path) for path in _write(items, arguments)]
     if arguments.json:
-        print_json({"items": len(items), "files": [str(path) for path, _ in files]})
+        print_json({"items": len(items), "files": written})
     else:
-        print(f"wrote {_counted(len(items))} to {', '.join(str(path) for path, _ in files)}")
+        print(f"wrote {_counted(len(items))} to {', '.join(written)}")
     return 0
 
 
@@ -129,16 +128,19 @@ def _print_settings(path: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _files(items: Sequence[Item], arguments: argparse.Namespace) -> list[tuple[Path, bytes]]:
-    """Return what is written, and where."""
-    path = Path(arguments.directory) / (arguments.path or "")
-    if arguments.format == "jsonl":
-        return [(path, write_own(items))]
-    if arguments.path is None or not path.is_dir():
-        return [(path, export_task_golem(items))]
+def _write(items: Sequence[Item], arguments: argparse.Namespace) -> list[Path]:
+    """Write the items where the arguments say; returns the files."""
+    path = Path(arguments.directory) / arguments.path
+    if arguments.format == "jsonl" or not path.is_dir():
+        write_bytes(path, _content(items, arguments))
+        return [path]
     place = path if path.name == STORE else path / STORE
-    both = export_task_files(items)
-    return [(place / TASKS, both.active), (place / ARCHIVE, both.archive)]
+    write_task_files(place, items)
+    return [place / TASKS, place / ARCHIVE]
+
+
+def _content(items: Sequence[Item], arguments: argparse.Namespace) -> bytes:
+    return write_own(items) if arguments.format == "jsonl" else export_task_golem(items)
 
 
 def _counted(number: int) -> str:
