@@ -4,124 +4,82 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from orchestrator.control.client import SILENCE, Engine, connect
-from orchestrator.errors import EngineLostError, NoEngineError, UsageError
-from orchestrator.run.attempts.log_reader import LogReader
-from orchestrator.run.records.state import read_items
-from orchestrator.text import clean, one_line
+from orchestrator.control.client import connect
+from orchestrator.errors import NoEngineError, UnknownItemError, UsageError
+from orchestrator.run.lock import BRIEF
+from orchestrator.run.records.history import Document, read_history
 
-from .output import coloured
+from .following import Wanted, follow, print_whole
 from .place import find_state, reader_git
 
-_LOOK_EVERY = 0.2
-"""Seconds between two looks at a log: what is written to a file calls nobody."""
+_SHOWN = 20
+"""How many attempts a name that fits several is answered with."""
 
 
 def logs(arguments: argparse.Namespace) -> int:
     """Print the output of an attempt, by default of the newest, without control sequences."""
-    state = find_state(arguments)
-    items = read_items(reader_git(state), running=None)
-    known = {attempt.id: attempt for item in items for attempt in item.attempts}
-    wanted = arguments.attempt
+    state, named = find_state(arguments), arguments.attempt
     if arguments.follow:
         try:
             with connect(state) as engine:
-                return _follow(engine, state, wanted, known.keys())
+                if engine.hello["item"] == BRIEF:
+                    raise NoEngineError("nothing runs here")
+                engine.call("events.subscribe")
+                return follow(engine, state, _wanted(state, named, engine.hello["item"]))
         except NoEngineError:
             print("nothing runs; this is the newest attempt:", file=sys.stderr)
-    if not known:
-        raise UsageError("no attempt has been made here yet", fix="orc run CHANGE")
-    mine = [attempt for attempt in known.values() if wanted in (None, attempt.item)]
-    if mine:
-        # The last of those that began in the same second.
-        name = max(reversed(mine), key=lambda attempt: attempt.at).id
-    else:
-        name = _named(wanted, known.keys())
-    _print_whole(state, name)
+    wanted = _wanted(state, named, None)
+    if wanted.newest is None:
+        of = f"at {wanted.item}" if wanted.item is not None else "here"
+        run = f"run --target {wanted.item}" if wanted.item is not None else "run CHANGE"
+        raise UsageError(f"no attempt has been made {of} yet", fix=f"orc {run}")
+    print_whole(state, wanted.newest)
     return 0
 
 
-def _named(wanted: str, known: Iterable[str]) -> str:
-    if wanted in known:
-        return wanted
-    found = [name for name in known if name.startswith(wanted)]
-    if len(found) != 1:
-        ids = "\n".join(f"  {name}" for name in (found or known))
-        raise UsageError(f"which attempt is {wanted}?\n{ids}")
-    return found[0]
+def _wanted(state: Path, named: str | None, engine_item: str | None) -> Wanted:
+    """Return what a name means: an attempt, an item, or a beginning of either that fits one.
 
+    Raises:
+      UsageError: when it is none, or fits several.
+    """
+    attempts = read_history(reader_git(state)).attempts
+    if named is None:
+        return Wanted(None, None, _newest(attempts))
+    if any(attempt["id"] == named for attempt in attempts):
+        return Wanted(None, named, named)
+    if named == engine_item or any(attempt["item"] == named for attempt in attempts):
+        return _of(named, attempts)
+    # Late: whoever wants the newest attempt does not wait for these.
+    from orchestrator.run.backlog.naming import item_meant
 
-def _follow(engine: Engine, state: Path, wanted: str | None, known: Iterable[str]) -> int:
-    """Print attempt after attempt as they come; one that was named is the only one."""
-    item = engine.hello["item"]
-    engine.call("events.subscribe")
-    current = _current(engine, item)
-    only = None
-    if wanted not in (None, item):
-        only = _named(str(wanted), {*known, *([current] if current else [])})
-        if only != current:
-            _print_whole(state, only)
-            return 0
-    reader = LogReader(state, current) if current else None
-    heard = time.monotonic()
+    unknown: UnknownItemError | None = None
     try:
-        while True:
-            _print(reader.read() if reader else ())
-            news = engine.notification(_LOOK_EVERY)
-            if news is None:
-                if time.monotonic() - heard > SILENCE:
-                    raise EngineLostError(
-                        f"the engine has said nothing for {SILENCE:g} s",
-                        fix="it may be stuck: orc status; orc stop --force ends it",
-                    )
-                continue
-            heard = time.monotonic()
-            event = news.get("params", {}).get("event", {})
-            if news["method"] == "ended" or (only and _ended(event) == only):
-                return 0
-            if event.get("event") == "attempt_started" and event.get("item") == item:
-                _finish(reader)
-                _head(event)
-                reader = LogReader(state, event["attempt"])
-    finally:
-        _finish(reader)
+        item = item_meant(reader_git(state), named)
+    except UnknownItemError as error:
+        unknown = error
+    else:
+        if item is not None:
+            return _of(item, attempts)
+    found = [str(attempt["id"]) for attempt in attempts if attempt["id"].startswith(named)]
+    if len(found) == 1:
+        return Wanted(None, found[0], found[0])
+    if unknown is not None and (not found or "." not in named):
+        raise unknown
+    if not attempts:
+        return Wanted(None, None, None)
+    known = (found or [str(attempt["id"]) for attempt in attempts])[-_SHOWN:]
+    ids = "\n".join(f"  {name}" for name in known)
+    raise UsageError(f"which attempt is {named}?\n{ids}")
 
 
-def _current(engine: Engine, item: str) -> str | None:
-    for one in engine.call("status")["items"]:
-        if one["id"] == item:
-            return str(one["attempt"]) if one["attempt"] else None
-    return None
+def _of(item: str, attempts: Sequence[Document]) -> Wanted:
+    return Wanted(item, None, _newest([one for one in attempts if one["item"] == item]))
 
 
-def _ended(event: dict[str, Any]) -> str | None:
-    if event.get("event") in ("attempt_failed", "story_verified"):
-        return str(event.get("attempt"))
-    return None
-
-
-def _head(event: dict[str, Any]) -> None:
-    title = one_line(f"{event['story']} {event['title']}  {event['attempt']}", 120)
-    print(coloured(f"== {title}", "bold", sys.stderr), file=sys.stderr, flush=True)
-
-
-def _print_whole(state: Path, attempt: str) -> None:
-    _finish(LogReader(state, attempt))
-
-
-def _finish(reader: LogReader | None) -> None:
-    """Print what is left of a log that does not grow any more."""
-    if reader is not None:
-        with reader:
-            _print(reader.read(to_end=True))
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        sys.stdout.write(clean(line))
-    sys.stdout.flush()
+def _newest(attempts: Sequence[Document]) -> str | None:
+    """Return the last of those that began in the same second."""
+    return max(reversed(attempts), key=lambda one: one["at"])["id"] if attempts else None
