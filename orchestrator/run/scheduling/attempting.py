@@ -9,6 +9,8 @@ from orchestrator.agents.port import RESULT_FILE
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judge, Judgement
 from orchestrator.run.attempts.meter import Meter
+from orchestrator.run.backlog.book import Decide
+from orchestrator.run.backlog.handlers import minting
 from orchestrator.run.backlog.results import attempted
 from orchestrator.run.engine.guidance import TakeGuidance
 from orchestrator.run.loop.allowance import Allowance, Refusal
@@ -21,9 +23,10 @@ from orchestrator.text import one_line
 from orchestrator.work.backlog import outcomes
 from orchestrator.work.backlog.attempted import Attempted
 from orchestrator.work.backlog.halt import Ending
-from orchestrator.work.backlog.item import Item
+from orchestrator.work.backlog.item import TRIAGE, Item
 from orchestrator.work.backlog.pipeline import CommitPolicy, Phase, Pipeline
 from orchestrator.work.backlog.result import PhaseResult
+from orchestrator.work.backlog.triage import triaged
 from orchestrator.work.records import AttemptRecord, AttemptState
 from orchestrator.work.spec import Change
 from orchestrator.work.worker import Usage
@@ -157,8 +160,7 @@ class PhaseAttempts:
         )
         if attempt.state is AttemptState.VERIFIED:
             await self._records.keep_good(attempt, judged, result)
-            now = self.session.book.get(attempt.item)
-            return Ending.BLOCKED if now is not None and now.is_blocked else Ending.SUCCEEDED
+            return self._ending(attempt)
         if attempt.state is AttemptState.LIMITED:
             until = self._allowance.next_try(self._records.attempts, judged.resets_at)
             attempt = attrs.evolve(attempt, until=until)
@@ -170,11 +172,22 @@ class PhaseAttempts:
                 )
             )
         if attempt.state is AttemptState.BLOCKED:
-            await self.session.decide(
-                lambda view, now: outcomes.phase_blocked(view, attempted(attempt), result, now=now)
-            )
-            return Ending.BLOCKED
+            await self.session.decide(self._asking(attempt, result))
+            return self._ending(attempt)
         return None
+
+    def _asking(self, attempt: AttemptRecord, result: PhaseResult) -> Decide:
+        what, book = attempted(attempt), self.session.book
+        if what.phase == TRIAGE:  # what it found out of the item holds all the same
+            mint = minting(book)
+            return lambda view, now: triaged(
+                view, book.rules, what, result, None, mint=mint, now=now
+            )
+        return lambda view, now: outcomes.phase_blocked(view, what, result, now=now)
+
+    def _ending(self, attempt: AttemptRecord) -> Ending:
+        item = self.session.book.get(attempt.item)
+        return Ending.BLOCKED if item is not None and item.is_blocked else Ending.SUCCEEDED
 
     def _within_budget(self, judged: Judgement) -> Judgement:
         """Return the judgement; one of a run whose budget is spent is nobody's failure."""
