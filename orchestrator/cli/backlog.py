@@ -16,13 +16,13 @@ from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.backlog.events import BacklogEnded
 from orchestrator.run.engine.returning import give_back_left
 from orchestrator.run.plan import RunOptions
-from orchestrator.run.scheduling.run import Asked, BacklogPlan, plan_backlog, run_backlog
+from orchestrator.run.scheduling.run import Asked, BacklogPlan, orders_of, plan_backlog, run_backlog
 from orchestrator.work.backlog.filters import parse_filters
-from orchestrator.work.backlog.halt import Halt
+from orchestrator.work.backlog.halt import Course, Halt, Work
 from orchestrator.work.backlog.ids import resolve
 from orchestrator.work.backlog.index import Backlog
 from orchestrator.work.backlog.item import Item
-from orchestrator.work.backlog.selection import Action, Promote, Triage, targeted
+from orchestrator.work.backlog.selection import Action, Promote, Triage
 
 from .output import print_json
 from .overrides import overrides, patience
@@ -146,12 +146,9 @@ def _is_item(ids: frozenset[str], name: str) -> bool:
 
 def _print_next(plan: BacklogPlan, arguments: argparse.Namespace) -> None:
     """Print what a run would start with; nothing is changed."""
-    asked = plan.asked
-    backlog = Backlog(plan.config.rules(), _items(arguments), asked.only)
-    actions: tuple[Action, ...] = backlog.select()
-    if asked.targets:
-        ids = [backlog.find(target) for target in asked.targets]
-        actions = targeted(backlog, ids[0], {}, backlog.rules)
+    backlog = Backlog(plan.config.rules(), _items(arguments), plan.asked.only)
+    step = Course(orders_of(plan, backlog)).next(backlog)
+    actions = step.actions if isinstance(step, Work) else ()
     if arguments.json:
         rows = [{"action": type(a).__name__, **attrs.asdict(a)} for a in actions]
         print_json({"actions": rows, "counts": {s.value: n for s, n in backlog.counts.items()}})

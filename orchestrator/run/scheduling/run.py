@@ -36,6 +36,7 @@ from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
 from orchestrator.work.backlog.filters import EVERYTHING, Filters
 from orchestrator.work.backlog.halt import Halt, Orders
+from orchestrator.work.backlog.index import Backlog
 from orchestrator.work.backlog.item import DELIVER, Status
 
 _CONTINUED = (Halt.STOPPED, Halt.LIMITED)
@@ -99,17 +100,28 @@ def plan_backlog(asked: Asked) -> BacklogPlan:
     return BacklogPlan(asked=asked, repo=repo, config=config, base_dir=file.resolve().parent)
 
 
-def find_targets(book: Book, targets: Sequence[str]) -> tuple[str, ...]:
-    """Return the ids of the items that are meant.
+def orders_of(plan: BacklogPlan, backlog: Backlog) -> Orders:
+    """Return what the loop is to do.
 
     Raises:
-      UsageError: when some are unknown, ambiguous or there twice; says so of each.
+      UsageError: when targets are unknown, ambiguous or there twice; says so of each.
     """
+    asked = plan.asked
+    return Orders(
+        targets=_find_targets(backlog, asked.targets),
+        auto_advance=asked.auto_advance,
+        only=asked.only,
+        cap=plan.config.backlog.cap if asked.cap is None else asked.cap,
+        step=asked.step,
+    )
+
+
+def _find_targets(backlog: Backlog, targets: Sequence[str]) -> tuple[str, ...]:
     found: list[str] = []
     problems = []
     for target in targets:
         try:
-            id = book.backlog.find(target.strip())
+            id = backlog.find(target.strip())
         except UsageError as error:
             problems.append(f"{error.message}{f' ({error.fix})' if error.fix else ''}")
             continue
@@ -174,15 +186,7 @@ async def _work(plan: BacklogPlan, orchestrator: Orchestrator, steering: Steerin
             environ=os.environ,
         )
     )
-    asked = plan.asked
-    cap = plan.config.backlog.cap if asked.cap is None else asked.cap
-    orders = Orders(
-        targets=find_targets(book, asked.targets),
-        auto_advance=asked.auto_advance,
-        only=asked.only,
-        cap=cap,
-        step=asked.step,
-    )
+    orders = orders_of(plan, book.backlog)
     counted = await trio.to_thread.run_sync(open_spending, book.store)
     async with Guardians() as guardians, trio.open_nursery() as nursery:
         interrupt, stopping = trio.Event(), orchestrator.stopping.requested
@@ -190,7 +194,7 @@ async def _work(plan: BacklogPlan, orchestrator: Orchestrator, steering: Steerin
         session = Session(
             repo=plan.repo,
             config=plan.config,
-            options=asked.options,
+            options=plan.asked.options,
             base_dir=plan.base_dir,
             orchestrator=orchestrator,
             book=book,
@@ -199,7 +203,7 @@ async def _work(plan: BacklogPlan, orchestrator: Orchestrator, steering: Steerin
             stopping=stopping,
             steering=steering,
             spending=counted(),
-            terminal=asked.terminal,
+            terminal=plan.asked.terminal,
         )
         await _tell_start(session, orders)
         scheduler = Scheduler(session, orders)
