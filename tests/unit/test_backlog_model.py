@@ -340,8 +340,8 @@ class Histories(RuleBasedStateMachine):
         else:
             self.decide(outcomes.delivered, attempt, text="merged")
 
-    @rule(number=SOME, late=st.booleans(), landed=st.none() | PLACES)
-    def lose_or_batch(self, number: int, late: bool, landed: Landed | None) -> None:
+    @rule(number=SOME, late=st.booleans(), landed=PLACES)
+    def lose_or_batch(self, number: int, late: bool, landed: Landed) -> None:
         if late:
             self.decide(outcomes.overtaken, self.attempt(number), landed)
         else:
