@@ -233,6 +233,11 @@ class Item:
     foreign: Mapping[str, Any] = NOTHING_FOREIGN
 
     @property
+    def stage(self) -> Status:
+        """Where it is on its way; of what waits for a person, where it goes on."""
+        return self.question.since if self.question is not None else self.status
+
+    @property
     def is_blocked(self) -> bool:
         """Whether it waits for a person."""
         return self.status is Status.BLOCKED

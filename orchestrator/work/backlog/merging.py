@@ -9,6 +9,7 @@ from orchestrator.errors import UsageError
 from .change import View
 from .draft import Draft
 from .item import DELIVER, TRIAGE, Item, Status
+from .needs import way
 from .text import one_line
 
 
@@ -79,17 +80,8 @@ def _repoint(draft: Draft, gone: Item, target: str) -> None:
 
 def reaches(view: View, start: str, goal: str) -> bool:
     """Whether an item waits, directly or through others, for ``goal``."""
-    seen: set[str] = set()
-    ahead = [start]
-    while ahead:
-        item = view.get(ahead.pop())
-        for need in item.needs if item else ():
-            if need == goal:
-                return True
-            if need not in seen:
-                seen.add(need)
-                ahead.append(need)
-    return False
+    item = view.get(start)
+    return item is not None and bool(way(view, item.needs, goal))
 
 
 def _ancestors(view: View, id: str) -> set[str]:
@@ -102,8 +94,7 @@ def _ancestors(view: View, id: str) -> set[str]:
 
 
 def _is_begun(item: Item) -> bool:
-    status = item.question.since if item.question else item.status
-    return item.claim is not None or status is Status.IN_PROGRESS or item.phase == DELIVER
+    return item.claim is not None or item.stage is Status.IN_PROGRESS or item.phase == DELIVER
 
 
 def _age(item: Item) -> tuple[int, str]:

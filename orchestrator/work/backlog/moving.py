@@ -117,7 +117,7 @@ def _move_to(draft: Draft, item: Item, rules: Rules, to: str, *, text: str, by: 
         raise _no_phase(to, item, pipeline, rules)
     pool = found[0] if found else Pool.MAIN
     status = Status.SCOPING if pool is Pool.PRE else Status.IN_PROGRESS
-    was = item.question.since if item.question else item.status
+    was = item.stage
     passes = status is Status.IN_PROGRESS and was is not Status.IN_PROGRESS
     item = draft.step(item, status, "moved", by=by) if item.status is not status else item
     item = draft.put(enter(item, pool, to))

@@ -43,7 +43,7 @@ def check_needs(view: Lookup, id: str, needs: Sequence[str]) -> None:
                 where=id,
                 fix="name an item that exists: orc list shows all",
             )
-    if path := _way(view, needs, id):
+    if path := way(view, needs, id):
         raise UsageError(
             f"{id} would wait for itself: {' → '.join((id, *path))}",
             where=id,
@@ -51,7 +51,7 @@ def check_needs(view: Lookup, id: str, needs: Sequence[str]) -> None:
         )
 
 
-def _way(view: Lookup, starts: Sequence[str], end: str) -> tuple[str, ...]:
+def way(view: Lookup, starts: Sequence[str], end: str) -> tuple[str, ...]:
     """Return the ids on a way along needs, from one of ``starts`` to ``end``; () without one."""
     came: dict[str, str | None] = dict.fromkeys(starts)
     ahead = list(reversed(starts))

@@ -9,7 +9,7 @@ import attrs
 from .draft import Detail, Draft
 from .guardrails import approval
 from .item import DELIVER, Asks, Assessments, Cause, Item, Level, Pool, Question, Size, Status
-from .pipeline import Pipeline
+from .pipeline import DEFAULT, Pipeline
 from .rules import Rules
 
 
@@ -123,4 +123,4 @@ def misconfigured(draft: Draft, item: Item, reason: str, **detail: Unpack[Detail
 def unknown_pipeline(item: Item, rules: Rules) -> str:
     """Return the reason why an item cannot go on whose pipeline is not configured."""
     names = ", ".join(sorted(rules.pipelines))
-    return f"Pipeline '{item.pipeline or 'feature'}' not found. Available: {names}"
+    return f"Pipeline '{item.pipeline or DEFAULT}' not found. Available: {names}"

@@ -10,7 +10,7 @@ from orchestrator.work.records import AttemptRecord
 
 from .folders import idea_file
 from .item import TRIAGE, Item
-from .pipeline import Pipelines
+from .pipeline import DEFAULT, Pipelines
 from .prompts import PREAMBLE, about, checks, failure, told, unblocked
 from .reporting import OUTCOMES, reporting, schema
 from .result import Outcome
@@ -46,7 +46,7 @@ def triage_prompt(
     example = schema(
         item.id,
         TRIAGE,
-        pipeline_type="feature" if "feature" in pipelines else min(pipelines, default="feature"),
+        pipeline_type=DEFAULT if DEFAULT in pipelines else min(pipelines, default=DEFAULT),
         duplicates=["ids of open items that are about the same"],
         description={
             "context": "how things are now",
