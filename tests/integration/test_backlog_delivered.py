@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.backlog_scratch import make_backlog
+from tests.backlog_scratch import PATIENCE, make_backlog
+from tests.scratch import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
@@ -65,3 +66,24 @@ def test_items_are_delivered_in_turn_and_a_conflict_waits_for_a_person(tmp_path:
     assert scratch.statuses()["Clash"] == "done"
     assert (scratch.path / "old.txt").read_text() == "theirs\n"
     assert len(scratch.begun("build")) == 3
+
+
+def test_what_a_person_closes_before_it_lands_is_not_delivered(tmp_path: Path) -> None:
+    scratch = make_backlog(tmp_path, ["build"])
+    place = scratch.place
+    check = f"touch {place}/at-check; while ! test -e {place}/go-check; do sleep 0.02; done"
+    scratch.set_up([{"name": "build", "verify": False}], finish="merge", verify=[check])
+    scratch.script({"One/triage": {"hold": "triage"}})
+    scratch.add("One")
+    engine = scratch.background("run", "--baseline", "skip")
+    scratch.reach("triage")
+    scratch.let_go("triage")
+    scratch.reach("check")
+    assert scratch.orc("close", scratch.ids["One"], "--reason", "Not wanted").code == 0
+    scratch.let_go("check")
+    ran = engine.ended()
+    assert ran.code == 0, ran.out
+    assert scratch.statuses() == {"One": "closed"}
+    assert scratch.git("log", "--format=%s", "main") == "Start\n"
+    assert scratch.subjects("One") == ["[ID][build] Do build"]
+    wait_for(scratch.no_worker, PATIENCE)

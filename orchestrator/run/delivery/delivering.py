@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -99,13 +99,18 @@ class Finished:
 
 @attrs.frozen(kw_only=True)
 class Delivery:
-    """One item on its way to where it is wanted."""
+    """One item on its way to where it is wanted.
+
+    Attributes:
+      landing: is called right before anything lands; what it raises ends the delivery.
+    """
 
     repo: Repository
     config: Config
     options: FinishOptions
     item: str
     orchestrator: Orchestrator
+    landing: Callable[[], object] = lambda: None
 
     async def run(self) -> Finished:
         """Settle what a crash left, then work out, verify, land."""
@@ -142,6 +147,7 @@ class Delivery:
             PlanDelivery(item=self.item, how=options.how, terminal=options.terminal)
         )
         ready, checked = await self._check(ready)
+        self.landing()
         if options.how == "squash" and ready.plan.new != ready.plan.old:
             record = await self.orchestrator.call(
                 Squash(

@@ -18,7 +18,7 @@ async def deliver(session: Session, desk: Desk, what: Attempted) -> Ending:
     a person; nothing is changed then. One that a crash cut short is completed.
 
     Raises:
-      OvertakenError: when a person took the item while others were delivered.
+      OvertakenError: when a person took the item before it landed.
     """
     how = session.config.execution.finish
     async with session.delivering:
@@ -37,6 +37,7 @@ async def deliver(session: Session, desk: Desk, what: Attempted) -> Ending:
             ),
             item=item.id,
             orchestrator=session.orchestrator,
+            landing=lambda: session.current(what),
         )
         try:
             finished = await delivery.run()
