@@ -11,12 +11,14 @@ import attrs
 import trio
 
 from orchestrator.adapters.git.discover import discover, state_dir
-from orchestrator.errors import StoppedError, UnknownItemError, UsageError
+from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import NoSpecError, StoppedError, UnknownItemError, UsageError
 from orchestrator.guardian.reaper import become_subreaper
 from orchestrator.run.backlog.events import BacklogEnded
 from orchestrator.run.engine.returning import give_back_left
 from orchestrator.run.plan import RunOptions
 from orchestrator.run.scheduling.run import Asked, BacklogPlan, orders_of, plan_backlog, run_backlog
+from orchestrator.run.specs import find_source
 from orchestrator.work.backlog.filters import parse_filters
 from orchestrator.work.backlog.halt import Course, Halt, Work
 from orchestrator.work.backlog.ids import resolve
@@ -64,7 +66,8 @@ def is_asked_for(arguments: argparse.Namespace) -> bool:
         return orders
     items = _items(arguments)
     if not arguments.changes:
-        return any(not item.status.is_final for item in items)
+        is_open = any(not item.status.is_final for item in items)
+        return is_open or (bool(items) and not _has_open_change(arguments))
     ids = frozenset(item.id for item in items)
     return all(_is_item(ids, name) for name in arguments.changes)
 
@@ -134,6 +137,16 @@ def _items(arguments: argparse.Namespace) -> tuple[Item, ...]:
     state = state_dir(discover(Path(arguments.directory)).common_dir)
     with open_stored(state) as stored:
         return stored.items()
+
+
+def _has_open_change(arguments: argparse.Namespace) -> bool:
+    directory = Path(arguments.directory)
+    repo = Repository.open(directory, deadline=patience(arguments))
+    try:
+        changes = find_source(repo, directory).changes()
+    except NoSpecError:
+        return False
+    return any(change.status not in ("complete", "no-tasks") for change in changes)
 
 
 def _is_item(ids: frozenset[str], name: str) -> bool:

@@ -62,6 +62,8 @@ def test_items_go_from_an_idea_to_done_and_each_commit_is_its_phase_s(tmp_path: 
     ended = ran.events[-1]
     assert (ended["event"], ended["halt"], ended["phases"]) == ("backlog_ended", "all_done", 9)
     assert sorted(ended["done"]) == sorted(scratch.ids.values())
+    again = scratch.orc("run")
+    assert (again.code, "Nothing is left to do" in again.out) == (0, True), again.err
     history = [row["what"] for row in scratch.show("Big")["history"]]
     assert history[:3] == ["added", "phase", "triaged"]
     assert history[-2:] == ["phase", "done"]
