@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from orchestrator.errors import IllegalStepError, OrchestratorError, UnknownItemError, UsageError
 from orchestrator.work.backlog import moves
 from orchestrator.work.backlog.change import Change
+from orchestrator.work.backlog.checks import PRIORITY
 from orchestrator.work.backlog.description import parse_description
+from orchestrator.work.backlog.document import read_line, write_line
 from orchestrator.work.backlog.guardrails import exceeded
 from orchestrator.work.backlog.item import (
     Asks,
@@ -570,6 +572,35 @@ def test_a_held_item_waits_until_it_is_let_go_on() -> None:
         moves.hold(backlog, "A", "again", now=1)
     backlog.apply(moves.retry(backlog, RULES, "A", now=1))
     assert backlog.items["A"].status is Status.READY
+
+
+@given(text=st.text(st.characters(), max_size=40), priority=st.integers())
+def test_what_a_person_says_can_be_read_back_from_the_store_or_is_refused(
+    text: str, priority: int
+) -> None:
+    backlog = Backlog(item())
+    wanted = NewItem(title="a", description=text, tags=(), priority=priority)
+    edits = Edits(description=text, priority=priority)
+    changes: tuple[Callable[[], Change], ...] = (
+        lambda: moves.add_all(backlog, RULES, [wanted], mint=minting(), now=1),
+        lambda: moves.edit(backlog, RULES, "A", edits, now=1),
+    )
+    for change in changes:
+        if abs(priority) > PRIORITY:
+            with pytest.raises(UsageError, match="priority"):
+                change()
+        else:
+            changed = change().items
+            assert [read_line(write_line(one)) for one in changed] == list(changed)
+
+
+def test_bytes_that_are_no_text_and_numbers_out_of_bounds_do_not_reach_the_store() -> None:
+    backlog = Backlog(item())
+    changed = moves.edit(backlog, RULES, "A", Edits(description="a\udcff\x1b[1mb"), now=1)
+    assert changed.items[0].description == Description(context="a[1mb")
+    for priority in (10**25, -(10**25)):
+        with pytest.raises(UsageError, match="priority"):
+            moves.edit(backlog, RULES, "A", Edits(priority=priority), now=1)
 
 
 def test_an_item_is_claimed_by_one_person_at_a_time() -> None:

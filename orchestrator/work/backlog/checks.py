@@ -13,6 +13,9 @@ from .text import LINE, is_plain_line, one_line
 TAG = 64
 """The most characters of a tag."""
 
+PRIORITY = 1_000_000_000
+"""The greatest priority; the least is as far below zero."""
+
 
 def check_title(text: str) -> str:
     """Return a title without space around it.
@@ -27,6 +30,19 @@ def check_title(text: str) -> str:
             fix=f"give one line of 1 to {LINE} characters; the rest is for the description",
         )
     return title
+
+
+def check_priority(priority: int) -> int:
+    """Return a priority that the store can hold.
+
+    Raises:
+      UsageError: it is out of all bounds.
+    """
+    if abs(priority) > PRIORITY:
+        raise UsageError(
+            "this cannot be a priority", fix=f"give a number from -{PRIORITY} to {PRIORITY}"
+        )
+    return priority
 
 
 def check_pipeline(rules: Rules, name: str | None, id: str) -> None:

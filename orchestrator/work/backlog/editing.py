@@ -9,7 +9,14 @@ import attrs
 from orchestrator.errors import UsageError
 
 from .change import Change, View
-from .checks import check_parent, check_pipeline, check_tags, check_title, distinct
+from .checks import (
+    check_parent,
+    check_pipeline,
+    check_priority,
+    check_tags,
+    check_title,
+    distinct,
+)
 from .description import parse_description
 from .draft import Draft
 from .guardrails import approval
@@ -26,7 +33,7 @@ from .item import (
 from .needs import check_needs
 from .onward import rated, recheck
 from .rules import Rules
-from .text import one_line
+from .text import clean, one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -120,7 +127,7 @@ def add_all(
             description=_described(wanted.description),
             ratings=wanted.ratings,
             pipeline=wanted.pipeline or None,
-            priority=wanted.priority,
+            priority=check_priority(wanted.priority),
             tags=check_tags(wanted.tags),
             needs=needs,
             parent=parent,
@@ -165,7 +172,7 @@ def _edited(draft: Draft, rules: Rules, item: Item, edits: Edits) -> Item:
     if edits.description is not None:
         item = attrs.evolve(item, description=_described(edits.description))
     if edits.priority is not None:
-        item = attrs.evolve(item, priority=edits.priority)
+        item = attrs.evolve(item, priority=check_priority(edits.priority))
     if edits.needs_review is not None:
         item = attrs.evolve(item, needs_review=edits.needs_review)
     if edits.ratings is not None:
@@ -210,4 +217,4 @@ def _ask_again(draft: Draft, item: Item, rules: Rules) -> None:
 
 
 def _described(text: Description | str) -> Description:
-    return parse_description(text) if isinstance(text, str) else text
+    return parse_description(clean(text)) if isinstance(text, str) else text
