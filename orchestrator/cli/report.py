@@ -6,27 +6,51 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+
+import attrs
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.redact import redactor
 from orchestrator.report import html, markdown
+from orchestrator.report.cleaning import Cleaner
 from orchestrator.report.document import document
-from orchestrator.report.gather import gather, known_items
+from orchestrator.report.gather import gather
+from orchestrator.report.overview import read_overview
 from orchestrator.run.delivery.items import item_named
+from orchestrator.settings import Config
 
 from .output import json_text
+
+MOST_ITEMS = 20
+"""How many of all items a report for people tells in full."""
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Tell what happened to one item, or to all that ever ran here."""
     repo = Repository.open(Path(arguments.directory))
-    items = [item_named(repo, arguments.item)] if arguments.item else known_items(repo)
-    redact = redactor(os.environ, *_agents(arguments, repo)).text
-    found = gather(repo, items, now=time.time(), redact=redact, patches=bool(arguments.html))
+    config = _config(arguments, repo)
+    redact = redactor(os.environ, *(agent.env for agent in config.agents.values())).text
+    tell = partial(
+        gather,
+        repo,
+        now=time.time(),
+        redact=redact,
+        patches=bool(arguments.html),
+        rules=config.rules(),
+    )
+    if arguments.item:
+        found = tell([item_named(repo, arguments.item)])
+    else:
+        rows, counts = read_overview(repo, Cleaner(redact))
+        # A document is for programs, which want all of it.
+        most = None if arguments.json else MOST_ITEMS
+        found = tell([row.id for row in rows[:most]])
+        if len(rows) > 1:
+            found = attrs.evolve(found, rows=rows, counts=counts)
     if arguments.html:
         _put(html.render(found), arguments.html)
     elif arguments.json:
@@ -36,13 +60,13 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _agents(arguments: argparse.Namespace, repo: Repository) -> list[Mapping[str, str]]:
-    """Return what agents are given; a configuration that is wrong keeps no one from reading."""
+def _config(arguments: argparse.Namespace, repo: Repository) -> Config:
+    """Return the settings; a configuration that is wrong keeps no one from reading."""
     file = Path(arguments.config) if arguments.config else repo.checkout / FILE_NAME
     try:
-        return [agent.env for agent in load_config(file, environ=os.environ).agents.values()]
+        return load_config(file, environ=os.environ)
     except ConfigError:
-        return []
+        return Config()
 
 
 def _put(text: str, file: str | None) -> None:

@@ -35,6 +35,8 @@ _RUNS = 100
 _ATTEMPTS = 200
 _FACTS = 500
 _OPERATIONS = 100
+_ITEMS = 500
+_HISTORY = 1000
 _LOGS = 10
 _LOG = 32 << 10
 _TEXT = 2000
@@ -134,6 +136,13 @@ def _store(reader: Reader, *, logs: bool) -> Iterator[Part]:
     facts = [row._asdict() for row in reader.facts(since, limit=_FACTS)]
     yield rows("facts", f"the newest {_FACTS} facts", facts)
     yield rows("timers", "what is waited for", [row._asdict() for row in reader.timers()])
+    items = [json.loads(row.document) for row in reader.items()[-_ITEMS:]]
+    yield rows("items", f"the newest {_ITEMS} items of the backlog", items)
+    history = [
+        {"at": row.at, "item": row.item, "what": row.what, **row.document}
+        for row in reader.history()[-_HISTORY:]
+    ]
+    yield rows("history", f"the newest {_HISTORY} lines of the items' history", history)
     operations = [row._asdict() for row in reader.operations()[:_OPERATIONS]]
     yield rows("operations", f"the newest {_OPERATIONS} operations", operations)
 
@@ -163,6 +172,8 @@ def _bounded(value: Any, logs: bool, name: str = "") -> Any:
             return [_bounded(inner, logs, name) for inner in value[:_OPERATIONS]]
         case str() if name in _QUOTES and not logs and value:
             return "[left out]"
+        case str() if name == "by" and value:
+            return "[a person]"
         case str():
             return value if len(value) <= _TEXT else f"[cut]{value[-_TEXT:]}"
         case _:

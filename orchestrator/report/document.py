@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .model import Attempt, Diff, Item, Report, usage_of, waits_of
+from .model import Attempt, Diff, Item, Report, Story, seconds_of, usage_of, waits_of
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -23,7 +23,8 @@ def _item(item: Item, now: float) -> dict[str, Any]:
     run = item.run
     return {
         "id": item.id,
-        "title": run.title,
+        "kind": "change" if item.task is None else "item",
+        "title": run.title if item.task is None else item.task.title,
         "status": item.status,
         "reason": item.reason,
         "evidence": item.evidence,
@@ -39,21 +40,49 @@ def _item(item: Item, now: float) -> dict[str, Any]:
         "deliveries": item.deliveries,
         "carried": run.carried,
         "usage": attrs.asdict(usage_of(item.attempts)),
-        "stories": [
-            {
-                "id": story.id,
-                "title": story.title,
-                "state": story.state,
-                "tasks": story.tasks,
-                "tasks_done": story.done,
-                "attempts": [attempt_document(attempt) for attempt in story.attempts],
-            }
-            for story in item.stories
-        ],
+        "stories": [_story(story) for story in item.stories if item.task is None],
+        **_task(item, now),
         "runs": [attrs.asdict(run) for run in item.runs],
         "waits": [attrs.asdict(wait) for wait in waits_of(item, now)],
         "notes": [attrs.asdict(note) for note in item.notes],
         "diff": _diff(item.diff),
+    }
+
+
+def _story(story: Story) -> dict[str, Any]:
+    return {
+        "id": story.id,
+        "title": story.title,
+        "state": story.state,
+        "tasks": story.tasks,
+        "tasks_done": story.done,
+        "attempts": [attempt_document(attempt) for attempt in story.attempts],
+    }
+
+
+def _task(item: Item, now: float) -> dict[str, Any]:
+    """Return what is told of items of the backlog only."""
+    if item.task is None:
+        return {}
+    task = item.task
+    return {
+        "pipeline": task.pipeline,
+        "origin": task.origin,
+        "description": {name.replace(" ", "_"): text for name, text in task.description},
+        "phases": [
+            {
+                "name": phase.id,
+                "state": phase.state,
+                "verified": phase.checked,
+                "tries": phase.tries,
+                "seconds": seconds_of(phase.attempts),
+                "usage": attrs.asdict(usage_of(phase.attempts)),
+                "attempts": [attempt_document(attempt) for attempt in phase.attempts],
+            }
+            for phase in item.stories
+        ],
+        "questions": [attrs.asdict(asked) | {"waited": asked.waited(now)} for asked in task.asked],
+        "follow_ups": [attrs.asdict(found) for found in task.found],
     }
 
 
@@ -63,6 +92,8 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": record.id,
         "run": record.run,
+        "phase": record.phase,
+        "story": record.story,
         "number": record.number,
         "state": record.state.value,
         "running": attempt.running,

@@ -15,12 +15,13 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.stat import FileStat, commit_stats, patch, stat
 from orchestrator.errors import AdapterError, OrchestratorError, SpecError
 from orchestrator.run.delivery.pins import read_deliveries
-from orchestrator.run.lock import running_item
+from orchestrator.run.lock import BACKLOG, running_item
 from orchestrator.run.records import ledger
-from orchestrator.run.records.history import read_history
 from orchestrator.run.specs import FORMATS
 from orchestrator.store.reading import FactRow, Reader, open_reader
 from orchestrator.text import clean, one_line
+from orchestrator.work.backlog.item import Item as BacklogItem
+from orchestrator.work.backlog.rules import Rules
 from orchestrator.work.records import (
     AttemptRecord,
     AttemptState,
@@ -36,6 +37,9 @@ from .cleaning import MOST_FILES, Cleaner, ended_at
 from .endings import Ending, ending_of
 from .model import Attempt, Diff, FileChange, Item, Note, Report, Run, Story
 from .notes import notes_of, waiting
+from .phases import checks_of, phases_of
+from .task import notes
+from .tasks import checked_of, never_run, read_happened, read_tasks, task_of
 from .words import moment
 
 MOST_ATTEMPTS = 300
@@ -56,6 +60,7 @@ def gather(
     now: float,
     redact: Redact,
     patches: bool = False,
+    rules: Rules | None = None,
 ) -> Report:
     """Return all that is known of these items.
 
@@ -63,6 +68,7 @@ def gather(
       now: Unix time in seconds.
       redact: takes secrets out of every text.
       patches: whether unified diffs are wanted too, as far as they are not too long.
+      rules: tell which phases items of the backlog have before them.
 
     Raises:
       StoreError: when there is a store that cannot be read.
@@ -71,8 +77,19 @@ def gather(
     running = running_item(repo.state_dir)
     room = _ALL_PATCHES // max(len(items), 1) if patches else 0
     with open_reader(repo.state_dir) as reader:
+        tasks = read_tasks(reader, repo.git)
         gathered = (
-            _Gathering(repo, item, reader, Cleaner(redact), running == item, now, room).item()
+            _Gathering(
+                repo=repo,
+                name=item,
+                reader=reader,
+                clean=Cleaner(redact),
+                running=running == (BACKLOG if item in tasks else item),
+                now=now,
+                room=room,
+                tasks=tasks,
+                rules=rules,
+            ).item()
             for item in items
         )
         return Report(
@@ -83,62 +100,115 @@ def gather(
         )
 
 
-def known_items(repo: Repository) -> tuple[str, ...]:
-    """Return every item that ever ran here, in order of their last runs."""
-    last = {run["item"]: run["at"] for run in read_history(repo.git).runs}
-    return tuple(sorted(last, key=last.__getitem__))
-
-
-@attrs.define(eq=False)
+@attrs.define(eq=False, kw_only=True)
 class _Gathering:
     """Reads one item."""
 
     _repo: Repository
-    _item: str
+    _name: str
     _reader: Reader | None
     _clean: Cleaner
     _running: bool
     _now: float
     _room: int
+    _tasks: Mapping[str, BacklogItem]
+    _rules: Rules | None
     _with_patches: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._with_patches = self._room > 0
 
     def item(self) -> Item | None:
-        run = ledger.read_run(self._repo, self._item)
-        if run is None:
+        run, task = ledger.read_run(self._repo, self._name), self._tasks.get(self._name)
+        if run is None and task is None:
             return None
-        records = ledger.read_attempts(self._repo, self._item)[-MOST_ATTEMPTS:]
+        if run is None:
+            run = never_run(self._name)
+        records = ledger.read_attempts(self._repo, self._name)[-MOST_ATTEMPTS:]
         facts = self._facts()
         branch = refs.branch_ref(run.item)
         pinned = (refs.attempt_ref(record.id) for record in records)
         found = refs.read_refs(self._repo.git, branch, *pinned)
         attempts = self._attempts(records, run, found)
-        tip = found[branch].oid if branch in found else ""
-        last = tip or next(
-            (a.commit for a in reversed(attempts) if a.state is AttemptState.VERIFIED), ""
-        )
+        if task is not None:
+            return self._of_backlog(task, run, attempts, facts, found)
+        return self._of_change(run, records, attempts, facts, found)
+
+    def _of_change(
+        self,
+        run: RunRecord,
+        records: Sequence[AttemptRecord],
+        attempts: Sequence[Attempt],
+        facts: Sequence[FactRow],
+        found: Mapping[str, RefRecord],
+    ) -> Item:
         ending = ending_of(run, facts) if not self._running else Ending()
         status, reason = self._status(run), run.reason
         if run.state is RunState.OPEN and not self._running:
             status, reason = ending.state, ending.reason
-        return Item(
+        return attrs.evolve(
+            self._common(run, attempts, facts, found),
             status=status,
             reason=self._clean.line(reason, 400),
             evidence=self._clean.text(ending.evidence),
             advice=self._clean.line(ending.advice) if status == ending.state else "",
+            checks=_checks(records, found, facts),
+            stories=self._stories(run, attempts, facts),
+        )
+
+    def _of_backlog(
+        self,
+        task: BacklogItem,
+        run: RunRecord,
+        attempts: Sequence[Attempt],
+        facts: Sequence[FactRow],
+        found: Mapping[str, RefRecord],
+    ) -> Item:
+        history = read_happened(self._reader, task.id, self._clean)
+        checked = checked_of(facts, found)
+        common = self._common(run, attempts, facts, found)
+        gone = run.state in (RunState.DELIVERED, RunState.DISCARDED)
+        status = run.state.value if gone else task.status.value.replace("_", " ")
+        reason = task.question.text if task.question is not None else task.reason
+        return attrs.evolve(
+            common,
+            status=status,
+            reason=self._clean.line(reason, 400),
+            checks=checks_of(attempts, checked),
+            stories=phases_of(task, attempts, history, checked=checked, rules=self._rules),
+            notes=tuple(sorted((*common.notes, *notes(history)), key=lambda note: note.at)),
+            task=task_of(task, self._tasks, history, self._clean),
+        )
+
+    def _common(
+        self,
+        run: RunRecord,
+        attempts: Sequence[Attempt],
+        facts: Sequence[FactRow],
+        found: Mapping[str, RefRecord],
+    ) -> Item:
+        """Return what there is to tell of any item."""
+        branch = refs.branch_ref(run.item)
+        tip = found[branch].oid if branch in found else ""
+        last = tip or next(
+            (a.commit for a in reversed(attempts) if a.state is AttemptState.VERIFIED), ""
+        )
+        return Item(
+            status="",
+            reason="",
+            evidence="",
+            advice="",
             waiting=self._clean.line(waiting(facts, self._now)) if self._running else "",
             told=self._told(),
             run=self._clean.run(run),
-            checks=_checks(records, found, facts),
+            checks=None,
             branch=branch.removeprefix("refs/heads/") if tip else "",
             tip=tip,
-            commits=self._count(run.base, tip) if tip else 0,
-            diff=self._difference(run.base, last) if last else None,
+            commits=self._count(run.base, tip) if tip and run.base else 0,
+            diff=self._difference(run.base, last) if last and run.base else None,
             deliveries=self._deliveries(),
-            runs=self._runs(run, attempts, facts),
-            stories=self._stories(run, attempts, facts),
+            runs=self._runs(run, attempts, facts) if run.id else (),
+            stories=(),
             notes=tuple(self._note(note) for note in notes_of(facts)),
         )
 
@@ -146,7 +216,7 @@ class _Gathering:
         facts: list[FactRow] = []
         while self._reader is not None:
             since = facts[-1].seq if facts else 0
-            page = self._reader.facts(since, item=self._item, limit=_PAGE)
+            page = self._reader.facts(since, item=self._name, limit=_PAGE)
             facts += page
             if len(page) < _PAGE:
                 break
@@ -229,11 +299,11 @@ class _Gathering:
                 + (f" at {record.commit[:9]}" if record.commit and record.target else "")
                 + f": {words[record.state]}"
             )
-            for record in read_deliveries(self._repo, self._item)
+            for record in read_deliveries(self._repo, self._name)
         )
 
     def _told(self) -> tuple[str, ...]:
-        rows = self._reader.guidance(self._item) if self._reader is not None else ()
+        rows = self._reader.guidance(self._name) if self._reader is not None else ()
         return tuple(self._clean.line(row.text, 400) for row in rows if row.attempt is None)
 
     def _runs(
@@ -255,7 +325,7 @@ class _Gathering:
 
     def _recorded_runs(self) -> Iterable[RunRecord]:
         rows = self._reader.runs() if self._reader is not None else ()
-        mine = (run_from(first_object(row.document)) for row in rows if row.item == self._item)
+        mine = (run_from(first_object(row.document)) for row in rows if row.item == self._name)
         return filter(None, mine)
 
     def _stories(
@@ -285,7 +355,7 @@ class _Gathering:
         """Return the stories as they stand in the workspace, or else in the checkout."""
         places: list[Path] = []
         with suppress(OrchestratorError):
-            place = workspace.open_existing(self._repo, self._item)
+            place = workspace.open_existing(self._repo, self._name)
             if place is not None:
                 places.append(place.path)
         for top in (*places, self._repo.checkout):

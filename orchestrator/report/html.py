@@ -6,20 +6,24 @@ from collections.abc import Container, Iterable, Iterator
 from html import escape
 from importlib.resources import files
 
-from orchestrator.text import clean, duration
+from orchestrator.text import clean, duration, one_line
 from orchestrator.work.records import AttemptState
 
 from . import plots
-from .model import Attempt, Diff, Item, Report, Story, seconds_of, usage_of, waits_of
+from .model import Attempt, Diff, Item, Report, Story, Task, seconds_of, usage_of, waits_of
 from .words import (
     SYMBOLS,
     attempt_state,
+    backlog,
     changes,
     count,
     file_changes,
     headline,
+    made,
     moment,
     money,
+    outcome,
+    overview,
     short,
     spent,
     state_word,
@@ -32,7 +36,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 def render(report: Report) -> str:
     """Return the whole report as one document."""
-    title = ", ".join(item.run.title or item.id for item in report.items[:3]) or "Nothing yet"
+    title = ", ".join(item.title for item in report.items[:3]) or "Nothing yet"
     style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     return "".join(
         (
@@ -42,17 +46,43 @@ def render(report: Report) -> str:
             '<meta name="referrer" content="no-referrer"><meta name="color-scheme" ',
             f'content="light dark"><title>Report: {_text(title)}</title>\n<style>{style}</style>',
             f"</head>\n<body>{plots.DEFINITIONS}<main>\n",
+            *(_overview(report) if report.rows else ()),
             *(part for item in report.items for part in _item(item, report.at)),
-            "" if report.items else "<h1>Nothing has been run here yet</h1>",
+            "" if report.items or report.rows else "<h1>Nothing has been run here yet</h1>",
             f"<footer>{_text(report.repository)} · {_text(report.product)} · ",
             f"{moment(report.at)}</footer>\n</main></body></html>\n",
         )
     )
 
 
+def _overview(report: Report) -> Iterator[str]:
+    yield f"<header><h1>{_text(count(len(report.rows), 'item'))}</h1>"
+    yield f'<p class="lead">{_text(overview(report))}.</p>'
+    if counts := backlog(report):
+        yield f'<p class="note">In the backlog: {_text(counts)}.</p>'
+    yield "</header><section>"
+    rows = (
+        (
+            f"<code>{_text(row.id)}</code> {_text(one_line(row.title, 80))}",
+            _badge(row.status),
+            f"{row.done or ''}",
+            f"{row.tries or ''}",
+            money(row.cost) if row.cost else "",
+            moment(row.at) if row.at else "",
+            _text(one_line(row.reason, 120)),
+        )
+        for row in report.rows
+    )
+    yield from _table(("Item", "Status", "Done", "Tries", "Cost", "Last", "Why"), rows)
+    if left := len(report.rows) - len(report.items):
+        yield f'<p class="note">The first {count(len(report.items), "item")} are told in full '
+        yield f"below, the other {left:,} by <code>orc report ITEM</code>.</p>"
+    yield "</section>"
+
+
 def _item(item: Item, now: float) -> Iterator[str]:
     yield f'<article><header><p class="kicker">{_text(item.id)}</p>'
-    yield f"<h1>{_text(item.run.title or item.id)}</h1>"
+    yield f"<h1>{_text(item.title)}</h1>"
     told = headline(item).removeprefix(f"{item.status}, ")
     yield f'<p class="lead">{_badge(item.status)} {_text(told)}. '
     yield f"{_text(summary(item, now))}.</p>"
@@ -62,10 +92,14 @@ def _item(item: Item, now: float) -> Iterator[str]:
         yield f"<pre>{_text(item.evidence)}</pre>"
     yield "</header>"
     yield from _tiles(item, now)
+    if item.task is not None:
+        yield from _description(item.task)
     yield from _stories(item)
+    if item.task is not None:
+        yield from _questions(item.task, now)
     if item.attempts:
         yield from _plots(item, now)
-        yield "<section><h2>Story by story</h2>"
+        yield f"<section><h2>{item.unit.capitalize()} by {item.unit}</h2>"
         for story in item.stories:
             yield from _story(story, item)
         yield "</section>"
@@ -83,7 +117,7 @@ def _tiles(item: Item, now: float) -> Iterator[str]:
     usage = usage_of(item.attempts)
     waited = sum(wait.end - wait.start for wait in waits_of(item, now))
     tiles = [
-        ("stories done", f"{item.complete}/{len(item.stories)}"),
+        (f"{_plural(item)} done", f"{item.complete}/{len(item.stories)}"),
         ("attempts", f"{len(item.attempts):,}"),
         ("worked", duration(seconds_of(item.attempts))),
     ]
@@ -103,12 +137,49 @@ def _tiles(item: Item, now: float) -> Iterator[str]:
     yield "</dl>"
 
 
+def _plural(item: Item) -> str:
+    return "phases" if item.unit == "phase" else "stories"
+
+
+def _description(task: Task) -> Iterator[str]:
+    if not task.description:
+        return
+    yield "<section><h2>Description</h2>"
+    for name, text in task.description:
+        yield f"<h4>{_text(name.capitalize())}</h4><pre>{_text(text)}</pre>"
+    yield "</section>"
+
+
+def _questions(task: Task, now: float) -> Iterator[str]:
+    if task.asked:
+        yield "<section><h2>Questions</h2>"
+        rows = (
+            (
+                f"{moment(asked.at)} {_text(asked.phase)}",
+                _text(asked.text),
+                _text(outcome(asked, now)),
+                _text(asked.answer),
+            )
+            for asked in task.asked
+        )
+        yield from _table(("When", "Question", "Came of it", "Answer"), rows)
+        yield "</section>"
+    if task.found:
+        yield "<section><h2>Follow-ups</h2>"
+        found = (
+            (f"<code>{_text(one.id)}</code> {_text(one.title)}", _badge(one.status))
+            for one in task.found
+        )
+        yield from _table(("Item", "Status"), found)
+        yield "</section>"
+
+
 def _stories(item: Item) -> Iterator[str]:
     if not item.stories:
         return
-    yield "<section><h2>Stories</h2>"
+    yield f"<section><h2>{_plural(item).capitalize()}</h2>"
     whole = usage_of(item.attempts)
-    heads = ["Story", "Result", "Tries", "Time"]
+    heads = [item.unit.capitalize(), "Result", "Tries", "Time"]
     heads += [name for name, known in (("Cost", whole.cost), ("Tokens", whole.tokens)) if known]
     yield from _table(
         [*heads, "Changes"], (_story_row(story, item, heads) for story in item.stories)
@@ -126,14 +197,13 @@ def _story_row(story: Story, item: Item, heads: Container[str]) -> Iterator[str]
         yield money(usage.cost) if tried else ""
     if "Tokens" in heads:
         yield short(usage.tokens) if tried else ""
-    done = story.verified
-    yield _text(changes(done.diff)) if done is not None and done.diff is not None else ""
+    yield _text(made(story))
 
 
 def _plots(item: Item, now: float) -> Iterator[str]:
     shown = (
         ("When", plots.timeline(item, now), "Idle time and very short attempts are not to scale."),
-        ("What each story took", plots.cost_per_story(item), "Hatched: did not count."),
+        (f"What each {item.unit} took", plots.cost_per_story(item), "Hatched: did not count."),
         ("What it came to", plots.cumulative(item, now), ""),
         ("How often", plots.retries(item), ""),
     )
@@ -160,7 +230,8 @@ def _attempt(attempt: Attempt, item: Item, *, unfold: bool) -> Iterator[str]:
     record, state = attempt.record, attempt_state(attempt)
     unfold = unfold and attempt.state is not AttemptState.VERIFIED
     yield f"<details{' open' if unfold else ''}><summary>{_badge(state)} "
-    yield f"attempt {record.number} · {moment(record.at)}"
+    inner = f"{_text(record.story)} " if item.unit == "phase" and record.story else ""
+    yield f"{inner}attempt {record.number} · {moment(record.at)}"
     yield "".join(f" · {_text(part)}" for part in spent((attempt,)))
     if record.reason:
         yield f' <span class="why">{_text(record.reason)}</span>'
@@ -207,6 +278,8 @@ def _patch_line(line: str) -> str:
 
 def _place(item: Item) -> Iterator[str]:
     run = item.run
+    if not run.base:
+        return
     target = run.target.removeprefix("refs/heads/") or "a detached HEAD"
     rows = [("Started from", f"<code>{_text(target)}</code> at <code>{_text(run.base[:9])}</code>")]
     if item.branch:

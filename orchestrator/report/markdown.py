@@ -10,16 +10,23 @@ import re
 from collections.abc import Iterator
 
 from orchestrator.text import clean, one_line
-from orchestrator.work.records import AttemptState
 
-from .model import Attempt, Diff, Item, Report, Story
+from .model import Attempt, Diff, Item, Report, Row, Story, Task
 from .words import (
     SYMBOLS,
     attempt_state,
+    backlog,
     changes,
+    count,
+    failed,
     file_changes,
     headline,
+    made,
     moment,
+    money,
+    outcome,
+    overview,
+    place,
     spent,
     state_word,
     story_word,
@@ -33,10 +40,10 @@ _NOTES = 30
 
 def render(report: Report) -> str:
     """Return the whole report."""
-    blocks: list[str] = []
+    blocks = list(_overview(report)) if report.rows else []
     for item in report.items:
         blocks += _item(item, report.at)
-    if not report.items:
+    if not report.items and not report.rows:
         blocks.append("Nothing has been run here yet.")
     return "\n\n".join(blocks) + "\n"
 
@@ -64,23 +71,54 @@ def block(text: str, language: str = "text") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
+def _overview(report: Report) -> Iterator[str]:
+    yield f"# {count(len(report.rows), 'item')}: {plain(overview(report))}"
+    if counts := backlog(report):
+        yield f"In the backlog: {plain(counts)}."
+    yield "\n".join(
+        (
+            "| Item | Status | Done | Tries | Cost | Last | Why |",
+            "|---|---|--:|--:|--:|---|---|",
+            *map(_row, report.rows),
+        )
+    )
+    if left := len(report.rows) - len(report.items):
+        told = count(len(report.items), "item")
+        yield f"The first {told} are told in full below, the other {left:,} by `orc report ITEM`."
+
+
+def _row(row: Row) -> str:
+    cells = (
+        f"{code(row.id)} {plain(row.title, 60)}",
+        plain(row.status),
+        str(row.done or ""),
+        str(row.tries or ""),
+        money(row.cost) if row.cost else "",
+        moment(row.at) if row.at else "",
+        plain(row.reason, 100),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def _item(item: Item, now: float) -> Iterator[str]:
-    yield f"# {plain(item.run.title or item.id)}"
+    yield f"# {plain(item.title)}"
     yield f"{code(item.id)}: **{plain(headline(item))}**. {summary(item, now)}."
     if item.reason and item.status not in ("delivered", "discarded"):
         yield f"{item.status.capitalize()}: {code(item.reason)}"
     if item.evidence:
         yield _evidence(item.evidence)
     yield "\n".join(_place(item))
+    if item.task is not None:
+        yield from _description(item.task)
     if item.stories:
-        yield "## Stories"
+        yield f"## {'Phases' if item.unit == 'phase' else 'Stories'}"
         yield "\n".join(_table(item))
-    failed = [a for a in item.attempts if a.state is not AttemptState.VERIFIED and a.record.reason]
-    if failed:
+    if item.task is not None:
+        yield from _questions(item.task, now)
+    if wrong := failed(item):
         yield "## What went wrong"
-        titles = {story.id: story for story in item.stories}
-        for attempt in failed:
-            yield from _failure(titles[attempt.record.story], attempt)
+        for story, attempt in wrong:
+            yield from _failure(story, attempt)
     if item.diff is not None and item.diff.count:
         yield "## What changed"
         yield "\n".join(_files(item.diff))
@@ -105,7 +143,9 @@ def _place(item: Item) -> Iterator[str]:
         commits = "commit" if item.commits == 1 else "commits"
         yield f"- Branch {code(item.branch)} at {code(item.tip[:9])}: {item.commits} {commits}"
     else:
-        yield "- Its branch is gone"
+        yield "- Its branch is gone" if item.run.base else "- Nothing was done for it yet"
+    if not item.run.base:
+        return
     target = item.run.target.removeprefix("refs/heads/")
     yield f"- Started from {code(target or 'a detached HEAD')} at {code(item.run.base[:9])}"
     for delivery in item.deliveries:
@@ -116,11 +156,37 @@ def _place(item: Item) -> Iterator[str]:
         yield "- No verify command was configured: what is done was not verified"
 
 
+def _description(task: Task) -> Iterator[str]:
+    if task.description:
+        yield "## Description"
+    for name, text in task.description:
+        if "\n" in text or len(text) > 300:
+            yield f"{name.capitalize()}:"
+            yield block(text)
+        else:
+            yield f"{name.capitalize()}: {code(text)}"
+
+
+def _questions(task: Task, now: float) -> Iterator[str]:
+    if task.asked:
+        yield "## Questions"
+        yield "\n".join(
+            f"- {moment(asked.at)} {plain(asked.phase)} {code(asked.text)}: "
+            + plain(outcome(asked, now))
+            + (f": {code(asked.answer)}" if asked.answer else "")
+            for asked in task.asked
+        )
+    if task.found:
+        yield "## Follow-ups"
+        yield "\n".join(
+            f"- {code(one.id)} {plain(one.title, 80)}: {plain(one.status)}" for one in task.found
+        )
+
+
 def _table(item: Item) -> Iterator[str]:
-    yield "| Story | Result | Tries | Spent | Changes |"
+    yield f"| {item.unit.capitalize()} | Result | Tries | Spent | Changes |"
     yield "|---|---|--:|---|---|"
     for story in item.stories:
-        done = story.verified
         yield (
             "| "
             + " | ".join(
@@ -129,7 +195,7 @@ def _table(item: Item) -> Iterator[str]:
                     f"{SYMBOLS[story.state]} {story_word(story, item)}",
                     str(story.tries or ""),
                     ", ".join(spent(story.attempts)),
-                    changes(done.diff) if done is not None and done.diff is not None else "",
+                    made(story),
                 )
             )
             + " |"
@@ -138,7 +204,7 @@ def _table(item: Item) -> Iterator[str]:
 
 def _failure(story: Story, attempt: Attempt) -> Iterator[str]:
     record = attempt.record
-    where = f"{plain(f'{story.id} {story.title}', 80)}, attempt {record.number}"
+    where = f"{plain(place(story, attempt), 80)}, attempt {record.number}"
     cost = ", ".join((moment(record.at), *spent((attempt,))))
     state = state_word(attempt_state(attempt))
     yield f"**{where}** {SYMBOLS[attempt_state(attempt)]} {state} ({cost}): {code(record.reason)}"

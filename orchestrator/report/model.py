@@ -9,6 +9,9 @@ import attrs
 from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord
 from orchestrator.work.worker import Usage
 
+from .task import Note as Note
+from .task import Task as Task
+
 
 @attrs.frozen(kw_only=True)
 class FileChange:
@@ -62,10 +65,12 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Story:
-    """One story with all its attempts, oldest first.
+    """One story, or one phase of an item of the backlog, with all its attempts, oldest first.
 
     Attributes:
       tasks, done: how many tasks it has and how many are ticked; 0 when the spec is not known.
+      became: its state where the last attempt does not tell it, else "".
+      checked: whether a verify command passed on its result; None: as it was for the whole item.
     """
 
     id: str
@@ -73,10 +78,14 @@ class Story:
     tasks: int
     done: int
     attempts: tuple[Attempt, ...]
+    became: str = ""
+    checked: bool | None = None
 
     @property
     def state(self) -> str:
         """The state of its last attempt; "ticked" or "open" when there was none."""
+        if self.became:
+            return self.became
         if self.attempts:
             last = self.attempts[-1]
             return "running" if last.running else last.state.value
@@ -107,15 +116,6 @@ class Run:
 
 
 @attrs.frozen(kw_only=True)
-class Note:
-    """Something that happened besides the attempts; ``at``: Unix time in seconds."""
-
-    at: float
-    kind: str
-    text: str
-
-
-@attrs.frozen(kw_only=True)
 class Wait:
     """A time in which nothing was tried, in Unix seconds; ``end`` may lie ahead."""
 
@@ -129,18 +129,21 @@ class Item:
     """One item and all that happened to it.
 
     Attributes:
-      status: "in progress", or how its last run ended; "interrupted" when it ended in no way.
+      status: "in progress", or how its last run ended; "interrupted" when it ended in no way. Of
+        an item of the backlog, where it is.
       reason: why it is that, "" when that needs no reason.
       evidence: what shows the reason, when no attempt does.
       advice: how to go on when that is not just another run, else "".
       waiting: what a run in progress waits for, "" when it works.
       told: what a person said that no attempt was given yet.
-      run: the record of its last run.
+      run: the record of its last run; one without an id when it was never run.
       checks: whether its last run verified with commands; None when that is not known.
       branch: its branch, "" when it was deleted; ``tip``: its commit.
       commits: how many commits the branch has on top of the base.
       diff: what the branch changed since its base.
       deliveries: where it went, in words, oldest first.
+      stories: of an item of the backlog, its phases.
+      task: what it is as an item of the backlog, None when it is a change.
     """
 
     status: str
@@ -159,11 +162,22 @@ class Item:
     runs: tuple[Run, ...]
     stories: tuple[Story, ...]
     notes: tuple[Note, ...]
+    task: Task | None = None
 
     @property
     def id(self) -> str:
         """Its name."""
         return self.run.item
+
+    @property
+    def title(self) -> str:
+        """What it is called, its name where it has no title."""
+        return (self.task.title if self.task is not None else self.run.title) or self.id
+
+    @property
+    def unit(self) -> str:
+        """What it is made of: "story" or "phase"."""
+        return "phase" if self.task is not None else "story"
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -178,13 +192,43 @@ class Item:
 
 
 @attrs.frozen(kw_only=True)
+class Row:
+    """One of many items on a line.
+
+    Attributes:
+      tries: attempts that a limit did not end; ``done``: stories or phases that succeeded.
+      cost: US dollars.
+      at: Unix time in seconds of what was done last.
+      reason: why it is where it is, when that needs one.
+    """
+
+    id: str
+    title: str
+    status: str
+    done: int
+    tries: int
+    cost: float
+    at: float
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class Report:
-    """What a report tells; ``at``: Unix time in seconds at which it was made."""
+    """What a report tells.
+
+    Attributes:
+      at: Unix time in seconds at which it was made.
+      items: those that are told in full.
+      rows: all that it is about, what needs a person first; none when it is about one.
+      counts: how many items the backlog has of each status.
+    """
 
     product: str
     repository: str
     at: float
     items: tuple[Item, ...]
+    rows: tuple[Row, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 def usage_of(attempts: Iterable[Attempt]) -> Usage:

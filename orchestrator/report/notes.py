@@ -23,6 +23,11 @@ _TOLD_BY_ATTEMPTS = frozenset(
         "paused",
         "resumed",
         "item_delivered",
+        # An item's history and its attempts tell these.
+        "item_changed",
+        "phase_started",
+        "phase_failed",
+        "phase_ended",
     )
 )
 _TEXTS = ("message", "reason", "text", "question")

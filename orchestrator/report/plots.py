@@ -75,7 +75,7 @@ def cost_per_story(item: Item) -> str:
         if whole > good:
             what = f"{_amount(whole - good, in_money)} for attempts that did not count"
             parts.append(_rect("failed", across, 100 * (whole - good) / most, top + 20, what))
-    what = "Cost per story" if in_money else "Time per story"
+    what = f"{'Cost' if in_money else 'Time'} per {item.unit}"
     return _svg(what, len(stories) * _ROW, parts)
 
 
@@ -120,7 +120,7 @@ def retries(item: Item) -> str:
             more = f"and {len(story.attempts) - len(shown)} before"
             x = len(shown) * 24 + 4
             parts.append(f'<text class="small" x="{x}" y="{top + 34}">{more}</text>')
-    return _svg("Attempts of each story", len(stories) * _ROW, parts)
+    return _svg(f"Attempts of each {item.unit}", len(stories) * _ROW, parts)
 
 
 def legend(item: Item) -> str:

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from orchestrator.text import duration
+from orchestrator.work.backlog.item import DELIVER, TRIAGE
 from orchestrator.work.records import AttemptState
 
-from .model import Attempt, Diff, FileChange, Item, Story, seconds_of, usage_of, waits_of
+from .model import Attempt, Diff, FileChange, Item, Report, Story, seconds_of, usage_of, waits_of
+from .task import Asked
 
 SYMBOLS = {
     "verified": "✓",
@@ -22,10 +24,16 @@ SYMBOLS = {
     "running": "▸",
     "ticked": "✓",
     "open": "○",
+    "partial": "◐",
 }
 """Tells states apart without colour."""
 
-_STATES = {"ticked": "done before", "open": "not started", "started": "cut short"}
+_STATES = {
+    "ticked": "done before",
+    "open": "not started",
+    "started": "cut short",
+    "partial": "partly done",
+}
 
 
 def state_word(state: str) -> str:
@@ -40,7 +48,10 @@ def attempt_state(attempt: Attempt) -> str:
 
 def story_word(story: Story, item: Item) -> str:
     """Return the state of a story; one that no command checked is "done, unverified"."""
-    unchecked = story.state == "verified" and item.checks is False
+    if story.state == "verified" and item.task is not None and story.id in (TRIAGE, DELIVER):
+        return "done"
+    checked = story.checked if story.checked is not None else item.checks
+    unchecked = story.state == "verified" and checked is False
     return "done, unverified" if unchecked else state_word(story.state)
 
 
@@ -100,9 +111,60 @@ def spent(attempts: Iterable[Attempt]) -> tuple[str, ...]:
 
 
 def headline(item: Item) -> str:
-    """Return what became of an item: "done, 3 of 3 stories verified"."""
-    done = "done" if item.checks is False else "verified"
-    return f"{item.status}, {item.complete} of {count(len(item.stories), 'story')} {done}"
+    """Return what became of an item: "done, 3 of 3 stories verified", or phases done."""
+    done = "done" if item.checks is False or item.task is not None else "verified"
+    return f"{item.status}, {item.complete} of {count(len(item.stories), item.unit)} {done}"
+
+
+def made(story: Story) -> str:
+    """Return what a story or a phase changed, "" when nothing is known of it."""
+    good = [a for a in story.attempts if a.state is AttemptState.VERIFIED]
+    if good and good[-1].record.story == story.id:
+        good = good[-1:]  # each took the place of the one before
+    diffs = [a.diff for a in good if a.diff is not None]
+    if story.state not in ("verified", "partial") or not diffs:
+        return ""
+    if len(diffs) == 1:
+        return changes(diffs[0])
+    added, removed = sum(d.added for d in diffs), sum(d.removed for d in diffs)
+    return f"+{added:,} -{removed:,} in {count(len(diffs), 'part')}"
+
+
+def place(story: Story, attempt: Attempt) -> str:
+    """Return what an attempt was at: a story, a phase, or a story of a phase."""
+    inner = attempt.record.story
+    return f"{story.id} {inner if inner != story.id else story.title}".rstrip()
+
+
+def failed(item: Item) -> list[tuple[Story, Attempt]]:
+    """Return the attempts that did not count and say why, in the order they were begun."""
+    found = [
+        (story, attempt)
+        for story in item.stories
+        for attempt in story.attempts
+        if attempt.state is not AttemptState.VERIFIED and attempt.record.reason
+    ]
+    return sorted(found, key=lambda one: (one[1].record.at, one[1].record.number))
+
+
+def outcome(asked: Asked, now: float) -> str:
+    """Return what came of a question, and for how long it waited."""
+    waited = duration(asked.waited(now))
+    if asked.until is None:
+        return f"waits for {waited}"
+    by = f" by {asked.by}" if asked.by else ""
+    return f"{asked.how}{by} after {waited}"
+
+
+def overview(report: Report) -> str:
+    """Return how many items there are of each status."""
+    kinds = Counter(row.status for row in report.rows)
+    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
+
+
+def backlog(report: Report) -> str:
+    """Return how many items of each status the backlog has, "" where there is none."""
+    return ", ".join(f"{number:,} {status}" for status, number in report.counts if number)
 
 
 def summary(item: Item, now: float) -> str:

@@ -20,10 +20,13 @@ from orchestrator.report.model import (
     Item,
     Note,
     Report,
+    Row,
     Run,
     Story,
+    Task,
     waits_of,
 )
+from orchestrator.report.task import Asked, Found
 from orchestrator.report.timescale import time_scale
 from orchestrator.text import one_line
 from orchestrator.work.records import AttemptRecord, AttemptState, RunRecord
@@ -101,6 +104,33 @@ def attempts(draw: st.DrawFn, story: str) -> Attempt:
 
 
 @st.composite
+def tasks(draw: st.DrawFn) -> Task:
+    """What a backlog could hold of an item."""
+    return Task(
+        title=draw(text),
+        pipeline=draw(text),
+        origin=draw(text),
+        description=tuple(draw(st.lists(st.tuples(st.just("context"), text), max_size=2))),
+        asked=(
+            Asked(at=1.0, phase=draw(text), text=draw(text)),
+            Asked(
+                at=2.0, phase="", text="?", until=3.0, how=draw(text), answer=draw(text), by="me"
+            ),
+        ),
+        found=(Found(id=draw(word), title=draw(text), status=draw(text)),),
+    )
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    """A line of an overview."""
+    return Row(
+        id=draw(word), title=draw(text), status=draw(text), done=draw(st.integers(0, 9)), tries=0,
+        cost=draw(st.floats(0, 9)), at=draw(st.floats(0, 1e9)), reason=draw(text),
+    )  # fmt: skip
+
+
+@st.composite
 def reports(draw: st.DrawFn) -> Report:
     """A report of anything that records could hold."""
     ids = draw(st.lists(word, max_size=3, unique=True))
@@ -111,6 +141,8 @@ def reports(draw: st.DrawFn) -> Report:
             tasks=draw(st.integers(0, 3)),
             done=draw(st.integers(0, 3)),
             attempts=tuple(draw(st.lists(attempts(id), max_size=3))),
+            became=draw(st.sampled_from(("", "", "partial", "blocked", "verified"))),
+            checked=draw(st.none() | st.booleans()),
         )
         for id in ids
     )
@@ -138,8 +170,16 @@ def reports(draw: st.DrawFn) -> Report:
         ),
         stories=stories,
         notes=(Note(at=3, kind=draw(text), text=draw(text)),),
+        task=draw(st.none() | tasks()),
     )
-    return Report(product="orchestrator", repository=draw(text), at=NOW, items=(item,))
+    return Report(
+        product="orchestrator",
+        repository=draw(text),
+        at=NOW,
+        items=(item,),
+        rows=tuple(draw(st.lists(rows(), max_size=2))),
+        counts=((draw(text), 3),),
+    )
 
 
 class _Balance(HTMLParser):
