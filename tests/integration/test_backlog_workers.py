@@ -99,6 +99,19 @@ def test_a_phase_works_through_the_stories_that_an_earlier_one_wrote(tmp_path: P
     assert id in ran.err
 
 
+def test_phases_that_cannot_even_be_tried_end_the_run_before_it_comes_to_all(
+    tmp_path: Path,
+) -> None:
+    scratch = make_backlog(tmp_path, [{"name": "stories", "spec": "plans/{item}/tasks.md"}])
+    scratch.add("One", "Two", "Last")
+    assert scratch.orc("triage").code == 0
+    ran = scratch.orc("run")
+    assert ran.code == 1, ran.out + ran.err
+    items = scratch.items()
+    assert [items[title]["status"] for title in scratch.ids] == ["blocked", "blocked", "ready"]
+    assert "let an earlier phase write it" in items["One"]["question"]["text"]
+
+
 def test_verify_decides_and_a_time_limit_kills_the_tree(tmp_path: Path) -> None:
     phases = [
         {"name": "plan", "verify": False},

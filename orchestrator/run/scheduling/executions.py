@@ -69,7 +69,7 @@ class Executions:
         except OvertakenError:
             return Ending.CANCELLED
         except (ConfigError, AgentUnavailableError, SpecError) as error:
-            reason, stop, ending = error.explanation, outcomes.bad_configuration, Ending.BLOCKED
+            reason, stop, ending = error.explanation, outcomes.bad_configuration, Ending.EXHAUSTED
         except (ConflictError, BusyError, BranchTakenError, RepositoryError) as error:
             reason, stop, ending = error.explanation, outcomes.parked, Ending.BLOCKED
         except (AdapterTimedOutError, CommandTimedOutError) as error:
