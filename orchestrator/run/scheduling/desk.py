@@ -113,8 +113,8 @@ class Desk:
         await self.session.orchestrator.call(CloseRun(run=run, fact=ended))
 
     async def leave(self) -> None:
-        """Give back what was borrowed; the next phase opens it again."""
-        if self.opened is None or self.session.repo.mode != "in-place":
+        """Give back what was borrowed, if anything was; the next phase opens it again."""
+        if self.session.repo.mode != "in-place":
             return
         self.opened = None
         for message in await self.session.orchestrator.call(ReleaseWorkspace(item=self.item)):
