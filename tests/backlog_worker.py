@@ -69,6 +69,8 @@ def report(step: dict[str, Any]) -> None:
         document["updated_assessments"] = {"size": "small", "risk": "low"}
         del document["commit_summary"]
     document |= step.get("report", {})
+    if "resets_in" in document:
+        document["resets_at"] = time.time() + document["resets_in"]
     RESULT.write_text(json.dumps({k: v for k, v in document.items() if v is not None}))
 
 

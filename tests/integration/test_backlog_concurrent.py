@@ -194,6 +194,22 @@ def test_a_polite_stop_interrupts_after_its_grace(tmp_path: Path) -> None:
     assert scratch.orc("run").code == 0
 
 
+@pytest.mark.slow
+def test_what_a_person_closes_while_its_worker_waits_for_a_limit_is_not_begun(
+    tmp_path: Path,
+) -> None:
+    scratch = make_backlog(tmp_path, ["build"])
+    limited = {"result": None, "status": "limited", "resets_in": 15}
+    scratch.script({"One/build": [{"report": limited}, {}]})
+    scratch.add("One")
+    engine = scratch.background("run", "--json")
+    wait_for(lambda: "limit_reached" in engine.output.read_text(), PATIENCE)
+    assert scratch.orc("close", scratch.ids["One"], "--reason", "Not wanted").code == 0
+    ran = engine.ended()
+    assert ran.code == 0, ran.out
+    assert scratch.begun("build") == ["One/build"]
+
+
 def test_second_instance_is_refused_and_commands_reach_the_first(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"])
     scratch.script({"One/build": {"hold": "one"}})

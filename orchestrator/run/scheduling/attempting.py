@@ -204,6 +204,8 @@ class PhaseAttempts:
     ) -> tuple[Judgement, PhaseResult]:
         runner = self.runner
         with self.session.steering.attempt(item.id, self.session.interrupt) as interrupt:
+            # From here on it is interrupted when a person takes the item; before, nobody could.
+            self.session.current(self.what)
             taken = TakeGuidance(item=item.id, attempt=attempt.id)
             guidance = await self.session.orchestrator.call(taken)
             judge = PhaseJudge(
