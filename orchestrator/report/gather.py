@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import attrs
 
 from orchestrator import __version__
-from orchestrator.adapters.git import refs, workspace
+from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.refs import RefRecord
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.adapters.git.stat import FileStat, commit_stats, patch, stat
-from orchestrator.errors import AdapterError, OrchestratorError, SpecError
+from orchestrator.adapters.git.stat import FileStat, commit_stats
+from orchestrator.errors import AdapterError
 from orchestrator.run.delivery.pins import read_deliveries
 from orchestrator.run.lock import BACKLOG, running_item
 from orchestrator.run.records import ledger
-from orchestrator.run.specs import FORMATS
 from orchestrator.store.reading import FactRow, Reader, open_reader
-from orchestrator.text import clean, one_line
+from orchestrator.text import one_line
 from orchestrator.work.backlog.item import Item as BacklogItem
 from orchestrator.work.backlog.rules import Rules
 from orchestrator.work.records import (
@@ -30,14 +28,15 @@ from orchestrator.work.records import (
     RunState,
     run_from,
 )
-from orchestrator.work.spec import Story as SpecStory
 from orchestrator.work.states import first_object
 
-from .cleaning import MOST_FILES, Cleaner, ended_at
+from .cleaning import Cleaner, ended_at
+from .differences import Differences
 from .endings import Ending, ending_of
-from .model import Attempt, Diff, FileChange, Item, Note, Report, Run, Story
+from .model import Attempt, Item, Note, Report, Run
 from .notes import notes_of, waiting
 from .phases import checks_of, phases_of
+from .stories import stories_of, story_checks
 from .task import notes
 from .tasks import checked_of, never_run, read_happened, read_tasks, task_of
 from .words import moment
@@ -45,9 +44,7 @@ from .words import moment
 MOST_ATTEMPTS = 300
 """The newest attempts of an item are told; what came before them is counted in no total."""
 
-_PATCH = 64 << 10
 _ALL_PATCHES = 4 << 20
-_PATCHABLE = 20_000
 _PAGE = 1000
 
 Redact = Callable[[str], str]
@@ -77,16 +74,16 @@ def gather(
     running = running_item(repo.state_dir)
     room = _ALL_PATCHES // max(len(items), 1) if patches else 0
     with open_reader(repo.state_dir) as reader:
-        tasks = read_tasks(reader, repo.git)
+        tasks, cleaner = read_tasks(reader, repo.git), Cleaner(redact)
         gathered = (
             _Gathering(
                 repo=repo,
                 name=item,
                 reader=reader,
-                clean=Cleaner(redact),
+                clean=cleaner,
                 running=running == (BACKLOG if item in tasks else item),
                 now=now,
-                room=room,
+                differences=Differences(git=repo.git, clean=cleaner, room=room),
                 tasks=tasks,
                 rules=rules,
             ).item()
@@ -110,13 +107,9 @@ class _Gathering:
     _clean: Cleaner
     _running: bool
     _now: float
-    _room: int
+    _differences: Differences
     _tasks: Mapping[str, BacklogItem]
     _rules: Rules | None
-    _with_patches: bool = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._with_patches = self._room > 0
 
     def item(self) -> Item | None:
         run, task = ledger.read_run(self._repo, self._name), self._tasks.get(self._name)
@@ -152,8 +145,8 @@ class _Gathering:
             reason=self._clean.line(reason, 400),
             evidence=self._clean.text(ending.evidence),
             advice=self._clean.line(ending.advice) if status == ending.state else "",
-            checks=_checks(records, found, facts),
-            stories=self._stories(run, attempts, facts),
+            checks=story_checks(records, found, facts),
+            stories=stories_of(self._repo, run, attempts, facts, self._clean),
         )
 
     def _of_backlog(
@@ -205,7 +198,7 @@ class _Gathering:
             branch=branch.removeprefix("refs/heads/") if tip else "",
             tip=tip,
             commits=self._count(run.base, tip) if tip and run.base else 0,
-            diff=self._difference(run.base, last) if last and run.base else None,
+            diff=self._differences.between(run.base, last) if last and run.base else None,
             deliveries=self._deliveries(),
             runs=self._runs(run, attempts, facts) if run.id else (),
             stories=(),
@@ -249,38 +242,12 @@ class _Gathering:
                     ended=ended_at(record),
                     running=started and self._running and record.run == run.id,
                     commit=commit,
-                    diff=self._diff(stats[commit], f"{commit}^", commit) if known else None,
+                    diff=self._differences.of(stats[commit], f"{commit}^", commit)
+                    if known
+                    else None,
                 )
             )
         return tuple(attempts)
-
-    def _difference(self, base: str, tip: str) -> Diff | None:
-        try:
-            return self._diff(stat(self._repo.git, base, tip), base, tip)
-        except AdapterError:
-            return None
-
-    def _diff(self, files: Sequence[FileStat], a: str, b: str) -> Diff:
-        added = sum(file.added or 0 for file in files)
-        removed = sum(file.removed or 0 for file in files)
-        text, cut = "", False
-        if self._with_patches and files:
-            cut = True
-            if added + removed <= _PATCHABLE and self._room > 0:
-                with suppress(AdapterError):
-                    text, cut = patch(self._repo.git, a, b, min(_PATCH, self._room))
-                    self._room -= len(text)
-        return Diff(
-            files=tuple(
-                FileChange(path=self._clean.line(file.path), added=file.added, removed=file.removed)
-                for file in files[:MOST_FILES]
-            ),
-            count=len(files),
-            added=added,
-            removed=removed,
-            patch=self._clean.redact(clean(text)),
-            cut=cut,
-        )
 
     def _count(self, base: str, tip: str) -> int:
         said = self._repo.git.text("rev-list", "--count", "--end-of-options", f"{base}..{tip}")
@@ -328,56 +295,5 @@ class _Gathering:
         mine = (run_from(first_object(row.document)) for row in rows if row.item == self._name)
         return filter(None, mine)
 
-    def _stories(
-        self, run: RunRecord, attempts: Sequence[Attempt], facts: Sequence[FactRow]
-    ) -> tuple[Story, ...]:
-        known = {story.id: story for story in self._spec(run)}
-        titles = {
-            str(fact.document["story"]): str(fact.document["title"])
-            for fact in facts
-            if {"story", "title"} <= fact.document.keys()
-        }
-        names = dict.fromkeys([*known, *(attempt.record.story for attempt in attempts)])
-        return tuple(
-            Story(
-                id=name,
-                title=self._clean.line(
-                    known[name].title if name in known else titles.get(name, "")
-                ),
-                tasks=len(known[name].tasks) if name in known else 0,
-                done=sum(task.done for task in known[name].tasks) if name in known else 0,
-                attempts=tuple(attempt for attempt in attempts if attempt.record.story == name),
-            )
-            for name in names
-        )
-
-    def _spec(self, run: RunRecord) -> tuple[SpecStory, ...]:
-        """Return the stories as they stand in the workspace, or else in the checkout."""
-        places: list[Path] = []
-        with suppress(OrchestratorError):
-            place = workspace.open_existing(self._repo, self._name)
-            if place is not None:
-                places.append(place.path)
-        for top in (*places, self._repo.checkout):
-            for kind in FORMATS:
-                with suppress(SpecError, OSError):
-                    stories = kind.below(top / run.root).read(run.change).stories
-                    return tuple(story for story in stories if story.tasks)
-        return ()
-
     def _note(self, note: Note) -> Note:
         return attrs.evolve(note, text=self._clean.line(note.text, 400))
-
-
-def _checks(
-    records: Sequence[AttemptRecord], found: Mapping[str, RefRecord], facts: Sequence[FactRow]
-) -> bool | None:
-    """Return whether verify commands decided about the newest story that is done."""
-    for fact in reversed(facts):
-        if fact.name == "story_verified":
-            return bool(fact.document.get("verified"))
-    for record in reversed(records):
-        ref = found.get(refs.attempt_ref(record.id))
-        if record.state is AttemptState.VERIFIED and ref is not None:
-            return {"yes": True, "no": False}.get(ref.trailers.get("Orchestrator-Verified", ""))
-    return None
