@@ -36,4 +36,4 @@ def test_a_story_starts_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (opened.workspace.path / "a.txt").write_text("changed\n")
         (opened.workspace.path / "new.txt").write_text("new\n")
         steps.verify(opened, attempt)
-    assert len(commands) <= 13, commands
+    assert len(commands) <= 10, commands

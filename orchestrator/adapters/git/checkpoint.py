@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 
 import attrs
@@ -12,7 +13,7 @@ from .faithful import filtered_paths, unusable_filters, with_required
 from .place import Workspace
 from .repository import Repository
 from .runner import Git
-from .scan import Scan, aligned_index, mode_of, scan, stage
+from .scan import Scan, aligned_index, keep_index, mode_of, scan, stage
 
 
 @attrs.frozen
@@ -60,6 +61,11 @@ def take(repo: Repository, workspace: Workspace, base: str) -> Checkpoint:
                 git, index, [c.old_mode + b" " + c.old.encode() + b"\t" + c.path for c in same]
             )
             tree = git.text("write-tree", index=index)
+        else:
+            # `restore` need not read again what was read to be staged.
+            fresh = workspace.taken.with_name(f"{workspace.taken.name}.new")
+            shutil.copy2(index, fresh)
+            keep_index(fresh, workspace.taken, tree)
         changed = tuple(change.path for change in changes if change not in same)
     return Checkpoint(tree, changed, ())
 

@@ -42,6 +42,11 @@ class Workspace:
     kind: Kind
 
     @property
+    def taken(self) -> Path:
+        """The index of the tree that was last taken of it, to be brought to a commit of it."""
+        return self.directory / "index.taken"
+
+    @property
     def brought(self) -> Path:
         """The list of what set-up brought, as patterns of ignored files; see `brought`."""
         return self.directory / "brought"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -12,6 +14,8 @@ from pathlib import Path
 import attrs
 
 from .runner import Git, join_z, split_z
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 GITLINK = b"160000"
 """The mode of a submodule in an index."""
@@ -54,6 +58,9 @@ def aligned_index(git: Git, seed: Path, target: Path, tree: str, *, refresh: boo
     """
     # The index is private to whoever holds the workspace: a lock on it is of a git that was killed.
     Path(f"{target}.lock").unlink(missing_ok=True)
+    if is_of(seed, tree) and not _is_sparse(git):
+        shutil.copy2(seed, target)  # its time, too: what is as young as it is read again
+        return
     known = seed.is_file()
     if known:
         shutil.copy2(seed, target)
@@ -69,6 +76,31 @@ def aligned_index(git: Git, seed: Path, target: Path, tree: str, *, refresh: boo
         leave_out(git, target, tree)
     if refresh or _is_sparse(git):
         git.run("update-index", "-q", "--refresh", index=target, check=False)
+
+
+def keep_index(index: Path, place: Path, tree: str) -> None:
+    """Move the index of a tree or commit to its place, and note there what it is of.
+
+    The note holds for this very index: whatever comes to lie there instead is looked into again.
+    """
+    os.replace(index, place)
+    _note(place).write_text(_told(place, tree))
+
+
+def is_of(index: Path, tree: str) -> bool:
+    """Tell whether an index is known to be that of a tree or commit, given by its id."""
+    try:
+        return _ID.fullmatch(tree) is not None and _note(index).read_text() == _told(index, tree)
+    except (OSError, ValueError):
+        return False
+
+
+def _told(index: Path, tree: str) -> str:
+    return f"{hashlib.sha256(index.read_bytes()).hexdigest()} {tree}\n"
+
+
+def _note(index: Path) -> Path:
+    return index.with_name(f"{index.name}.of")
 
 
 def leave_out(git: Git, index: Path, tree: str) -> None:

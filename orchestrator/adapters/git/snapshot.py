@@ -13,7 +13,7 @@ from .objects import Author
 from .place import Workspace, clear, make_again
 from .repository import Repository
 from .runner import Git, join_z
-from .scan import Scan, aligned_index, mode_of, scan, stage
+from .scan import Scan, aligned_index, is_of, keep_index, mode_of, scan, stage
 
 
 def snapshot(
@@ -44,8 +44,13 @@ def snapshot(
     return objects.commit(repo.git, tree, [parent], message, identity, when)
 
 
-def restore(repo: Repository, workspace: Workspace, commit: str) -> tuple[bytes, ...]:
+def restore(
+    repo: Repository, workspace: Workspace, commit: str, tree: str = ""
+) -> tuple[bytes, ...]:
     """Bring the workspace to exactly ``commit``, on its branch, with a clean git. Blocking.
+
+    Args:
+      tree: the commit's tree, where that is known: it costs less if it was taken just now.
 
     Returns the paths that were not as the commit has them.
 
@@ -61,11 +66,14 @@ def restore(repo: Repository, workspace: Workspace, commit: str) -> tuple[bytes,
         make_again(workspace)
     git = workspace.kind.git(repo, workspace)
     index = workspace.directory / "index.restoring"
-    aligned_index(git, workspace.index, index, commit)
+    if is_of(workspace.taken, tree):
+        aligned_index(git, workspace.taken, index, tree)
+    else:
+        aligned_index(git, workspace.index, index, commit)
     found = scan(git, index, workspace.brought)
     if found.differs:
         _set_right(workspace, git, index, found)
-    os.replace(index, workspace.index)
+    keep_index(index, workspace.index, commit)
     workspace.kind.rebuild(repo, workspace, commit)
     _fill_submodules(repo, workspace, found.links)
     return (*found.present, *found.gone)

@@ -76,7 +76,8 @@ async def keep_phase(command: KeepPhase, context: Context) -> tuple[Change, str]
     )
     recorded = await finish_kept(book, command.item, kept)
     change = recorded.tell(context.publish)
-    traces = await threads.run(snapshot.restore, repo, command.workspace, kept.head)
+    tree = command.brought.tree
+    traces = await threads.run(snapshot.restore, repo, command.workspace, kept.head, tree)
     if traces:
         message = f"verify changed files, which were taken back: {shown_paths(traces)}"
         run = command.brought.attempt.run if command.brought.attempt is not None else ""

@@ -189,7 +189,7 @@ def keep_checkpoint(
         tx.put_attempt(to_json(attempt))
         return add_fact(tx, fact, item=attempt.item, run=attempt.run)
 
-    return store.write(done), snapshot.restore(repo, place, commit)
+    return store.write(done), snapshot.restore(repo, place, commit, tree)
 
 
 def apply_checkpoint(repo: Repository, attempt: str, ref: str, old: str | None, new: str) -> None:
