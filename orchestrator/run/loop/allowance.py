@@ -28,6 +28,11 @@ class Refusal:
     advice: str
 
 
+def usage_of(attempts: Sequence[AttemptRecord]) -> Usage:
+    """Return what attempts used together."""
+    return sum((attempt.usage for attempt in attempts), start=Usage())
+
+
 @attrs.define(eq=False, kw_only=True)
 class Allowance:
     """The budget of one run and its patience with limits. Made when its engine's work begins.
@@ -37,6 +42,10 @@ class Allowance:
       worked: seconds that engines before this one were at work on the run; None: what its attempts
         took. ``started``: when this one began.
       clock: tells the Unix time in seconds.
+      used: returns what the whole run used, given the attempts that are known here.
+      earlier: how many of these were made before: a person who runs it again has their refusals
+        forgotten.
+      command: what goes on after a refusal.
     """
 
     runner: AttemptRunner
@@ -44,7 +53,18 @@ class Allowance:
     clock: Callable[[], float] = time.time
     worked: float | None = None
     started: float = attrs.field(factory=trio.current_time)
+    used: Callable[[Sequence[AttemptRecord]], Usage] = usage_of
+    earlier: int = attrs.field()
+    command: str = attrs.field()
     _began: float = attrs.field(init=False)
+
+    @earlier.default
+    def _opened_with(self) -> int:
+        return len(self.runner.opened.attempts)
+
+    @command.default
+    def _run_item(self) -> str:
+        return f"orc run {self.runner.opened.run.item}"
 
     def __attrs_post_init__(self) -> None:
         self._began = self.clock()
@@ -54,7 +74,7 @@ class Allowance:
 
         That is all the time of this engine, and the attempts of those before it.
         """
-        usage = sum((attempt.usage for attempt in attempts), start=Usage())
+        usage = self.used(attempts)
         before = self.worked
         if before is None:
             before = sum(attempt.seconds for attempt in self.runner.opened.attempts)
@@ -82,7 +102,7 @@ class Allowance:
 
         Returns why none may begin, or None.
         """
-        again = f"orc run {self.runner.opened.run.item}"
+        again = self.command
         if (reached := self.reached(attempts, Usage())) is not None:
             return Refusal(
                 reason=f"the run's budget is spent: {reached}",
@@ -122,7 +142,7 @@ class Allowance:
         """
         settings, known = self.runner.settings, attempts
         if settings.again:
-            known = attempts[len(self.runner.opened.attempts) :]
+            known = attempts[self.earlier :]
         name = f"limit:{self.runner.worker.name}:{settings.pays}"
         return await self.runner.caller.call(
             HoldLimit(

@@ -9,7 +9,7 @@ from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judgement
 from orchestrator.run.commands import CloseRun, KeepAttempt, KeepCheckpoint
 from orchestrator.run.events import AttemptFailed, RunEnded, StoryVerified
-from orchestrator.run.loop.allowance import Allowance
+from orchestrator.run.loop.allowance import Allowance, usage_of
 from orchestrator.text import one_line
 from orchestrator.work.loop import TryStory
 from orchestrator.work.records import AttemptRecord, AttemptState, RunState
@@ -161,7 +161,7 @@ class Results:
             done=change.done,
             stories=len(change.stories),
             attempts=sum(a.state is not AttemptState.LIMITED for a in self.attempts),
-            cost=self.allowance.spent(self.attempts)[0].cost,
+            cost=usage_of(self.attempts).cost,
             verified=self._is_verified and self.runner.is_checked,
             advice=advice,
         )

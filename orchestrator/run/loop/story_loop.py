@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import attrs
 import trio
 
@@ -36,17 +38,28 @@ class StoryLoop:
 
     Attributes:
       stopping: once set, no new attempt starts.
+      allowance: of the run that this is, or is a part of.
+      wanted: is called before each attempt; what it raises ends the loop.
     """
 
     runner: AttemptRunner
     stopping: trio.Event
-    _allowance: Allowance = attrs.field(init=False)
+    allowance: Allowance = attrs.field()
+    wanted: Callable[[], object] = lambda: None
     _results: Results = attrs.field(init=False)
     _change: Change | None = attrs.field(default=None, init=False)
 
+    @allowance.default
+    def _own(self) -> Allowance:
+        return Allowance(runner=self.runner, stopping=self.stopping)
+
     def __attrs_post_init__(self) -> None:
-        self._allowance = Allowance(runner=self.runner, stopping=self.stopping)
-        self._results = Results(runner=self.runner, allowance=self._allowance)
+        self._results = Results(runner=self.runner, allowance=self.allowance)
+
+    @property
+    def attempts(self) -> Sequence[AttemptRecord]:
+        """Those of the run so far, oldest first."""
+        return self._results.attempts
 
     async def run(self) -> Outcome:
         """Work until the change is done, a story used up its attempts, blocks, or a stop.
@@ -112,7 +125,7 @@ class StoryLoop:
                         advice = f"orc run {self.runner.opened.run.item} --again"
                         failed = RunState.FAILED
                         return await results.end(failed, change, reason, step.story.id, advice)
-                    if (refusal := await self._allowance.admit(results.attempts)) is not None:
+                    if (refusal := await self.allowance.admit(results.attempts)) is not None:
                         reason, advice = refusal.reason, refusal.advice
                         return await results.tell_end(
                             results.outcome(change, "limited", reason, advice)
@@ -122,6 +135,7 @@ class StoryLoop:
                     if self.stopping.is_set():
                         outcome = results.outcome(change, "stopped", "stopped on request")
                         return await results.tell_end(outcome)
+                    self.wanted()
                     results.attempts.append(await self._attempt(change, step, inputs))
 
     def _repeated(self, step: TryStory, inputs: str) -> AttemptRecord | None:
@@ -164,7 +178,7 @@ class StoryLoop:
         )
         attempt = attrs.evolve(attempt, inputs=inputs)
         learnings = gather_learnings((*opened.history, *results.attempts))
-        meter = self._allowance.meter(results.attempts)
+        meter = self.allowance.meter(results.attempts)
         try:
             judged = await self.runner.run(change, step, attempt, results.tip, learnings, meter)
         except BaseException as error:
@@ -177,7 +191,7 @@ class StoryLoop:
             raise
         seconds = trio.current_time() - started
         if judged.state is AttemptState.FAILED:
-            reached = self._allowance.reached(results.attempts, judged.usage)
+            reached = self.allowance.reached(results.attempts, judged.usage)
             if reached is not None:
                 # The story is not to blame: it uses up no attempt, and its budget may be raised.
                 reason = f"the run's budget is spent: {reached}"

@@ -13,7 +13,7 @@ from orchestrator.run.backlog.book import Decide
 from orchestrator.run.backlog.handlers import minting
 from orchestrator.run.backlog.results import attempted
 from orchestrator.run.engine.guidance import TakeGuidance
-from orchestrator.run.loop.allowance import Allowance, Refusal
+from orchestrator.run.loop.allowance import Allowance
 from orchestrator.run.scheduling.desk import Desk
 from orchestrator.run.scheduling.judge import PhaseJudge
 from orchestrator.run.scheduling.phase_records import PhaseRecords
@@ -71,13 +71,6 @@ class PhaseAttempts:
             of=self.of,
             batch=self.phase.commit is CommitPolicy.BATCH and not self.is_last,
         )
-        spending = self.session.spending
-        self._allowance = Allowance(
-            runner=self.runner,
-            stopping=self.session.stopping,
-            worked=spending.worked,
-            started=spending.started,
-        )
 
     async def run(self) -> Ending:
         """Try until the phase is done or cannot go on; what came of it is recorded.
@@ -90,6 +83,16 @@ class PhaseAttempts:
           ConflictError: when the item's branch was moved where the work does not fit any more.
         """
         await self._records.read()
+        spending = self.session.spending
+        self._allowance = Allowance(
+            runner=self.runner,
+            stopping=self.session.stopping,
+            worked=spending.worked,
+            started=spending.started,
+            used=lambda _: spending.usage,
+            earlier=len(self._records.attempts),
+            command="orc run",
+        )
         while True:
             item = self.session.current(self.what)
             for state, allowed in (
@@ -99,7 +102,8 @@ class PhaseAttempts:
                 spent = [one for one in self._records.attempts if one.state is state]
                 if len(spent) >= allowed:
                     return await self._give_up(len(spent), spent[-1].reason)
-            if (refusal := await self._refused()) is not None:
+            refusal = await self._allowance.admit(self._records.attempts)
+            if refusal is not None:
                 self.session.refusal = refusal
                 return Ending.CANCELLED
             if await self.session.steering.hold(self.session.stopping):
@@ -109,16 +113,6 @@ class PhaseAttempts:
             ending = await self._try(item)
             if ending is not None:
                 return ending
-
-    async def _refused(self) -> Refusal | None:
-        """Wait until an attempt may begin; returns why none may."""
-        reached = self._allowance.reached(self.session.spending.attempts, Usage())
-        if reached is not None:
-            return Refusal(
-                reason=f"the run's budget is spent: {reached}",
-                advice=f"orc run with a higher --{reached.key.replace('_', '-')}",
-            )
-        return await self._allowance.admit(self._records.attempts)
 
     async def _give_up(self, attempts: int, failure: str) -> Ending:
         await self.session.decide(
@@ -131,7 +125,7 @@ class PhaseAttempts:
     async def _try(self, item: Item) -> Ending | None:
         """Make one attempt; returns how the phase ended with it, None when it did not."""
         attempt = await self._records.begin()
-        meter = self._allowance.meter(self.session.spending.attempts)
+        meter = self._allowance.meter(self._records.attempts)
         self.session.spending.begin(attempt, meter)
         started = trio.current_time()
         try:
@@ -192,8 +186,7 @@ class PhaseAttempts:
     def _within_budget(self, judged: Judgement) -> Judgement:
         """Return the judgement; one of a run whose budget is spent is nobody's failure."""
         if judged.state is AttemptState.FAILED:
-            others = self.session.spending.attempts
-            reached = self._allowance.reached(others, Usage())
+            reached = self._allowance.reached(self._records.attempts, Usage())
             if reached is not None:
                 reason = f"the run's budget is spent: {reached}"
                 return attrs.evolve(judged, state=AttemptState.INTERRUPTED, reason=reason)

@@ -261,7 +261,7 @@ def _ended(session: Session, halt: Halt, phases: int) -> BacklogEnded:
         blocked=tuple(blocked),
         follow_ups=tally.counts["added"],
         merged=tally.counts["merged"],
-        cost=session.spending.cost,
+        cost=session.spending.usage.cost,
         advice=refusal.advice if refusal is not None else "",
     )
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 import trio
 
 from orchestrator.run.attempts.meter import Meter
 from orchestrator.run.backlog.phases import RUN_KEY
+from orchestrator.run.loop.allowance import usage_of
 from orchestrator.store.store import Store
 from orchestrator.work.records import AttemptRecord, attempt_from
+from orchestrator.work.worker import Usage
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -37,16 +39,15 @@ class Spending:
         self._running.pop(attempt.id, None)
         self._ended[attempt.id] = attempt
 
-    @property
-    def attempts(self) -> list[AttemptRecord]:
-        """All of them, as far as they tell what they use."""
-        running = [attrs.evolve(one, usage=meter.usage) for one, meter in self._running.values()]
-        return [*self._ended.values(), *running]
+    def count(self, attempts: Iterable[AttemptRecord]) -> None:
+        """Count attempts that ended, if they are not counted yet."""
+        self._ended.update((attempt.id, attempt) for attempt in attempts)
 
     @property
-    def cost(self) -> float:
-        """US dollars."""
-        return sum(attempt.usage.cost for attempt in self.attempts)
+    def usage(self) -> Usage:
+        """What all of them used so far."""
+        running = (meter.usage for _, meter in self._running.values())
+        return sum(running, start=usage_of(tuple(self._ended.values())))
 
 
 def open_spending(store: Store) -> Callable[[], Spending]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import attrs
 
-from orchestrator.errors import SpecError
+from orchestrator.errors import OvertakenError, SpecError
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.backlog.handlers import minting
 from orchestrator.run.commands import AdoptBranch
-from orchestrator.run.loop.allowance import Refusal
+from orchestrator.run.loop.allowance import Allowance, Refusal
 from orchestrator.run.loop.results import Outcome
 from orchestrator.run.loop.story_loop import StoryLoop
 from orchestrator.run.scheduling.desk import Desk
@@ -21,7 +22,9 @@ from orchestrator.work.backlog import outcomes
 from orchestrator.work.backlog import result as results
 from orchestrator.work.backlog.attempted import Attempted, Landed
 from orchestrator.work.backlog.halt import Ending
+from orchestrator.work.records import AttemptRecord
 from orchestrator.work.spec import SpecSource
+from orchestrator.work.worker import Usage
 
 
 def find_stories(root: Path, name: str) -> tuple[SpecSource, str]:
@@ -54,6 +57,7 @@ async def run_stories(
     Raises:
       BaselineError: when set-up or verification fails before any worker has run.
       ConflictError: when the branch was moved off its last checkpoint.
+      OvertakenError: when a person took the item; nothing more is begun then.
     """
     assert desk.opened is not None
     mine = tuple(
@@ -67,7 +71,32 @@ async def run_stories(
         phase=what.phase,
         visit=what.visit,
     )
-    outcome = await StoryLoop(runner=runner, stopping=session.stopping).run()
+    spending = session.spending
+
+    def used(attempts: Sequence[AttemptRecord]) -> Usage:
+        spending.count(attempts[len(mine) :])
+        return spending.usage
+
+    loop = StoryLoop(
+        runner=runner,
+        stopping=session.stopping,
+        allowance=Allowance(
+            runner=runner,
+            stopping=session.stopping,
+            worked=spending.worked,
+            started=spending.started,
+            used=used,
+            command="orc run",
+        ),
+        wanted=lambda: session.current(what),
+    )
+    try:
+        outcome = await loop.run()
+    except OvertakenError:
+        desk.opened = None
+        raise
+    finally:
+        spending.count(loop.attempts[len(mine) :])
     adopt = AdoptBranch(item=what.item, workspace=desk.place, tip=desk.head)
     desk.head = await session.orchestrator.call(adopt)
     base = desk.opened.run.base
