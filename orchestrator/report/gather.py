@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
@@ -38,7 +38,7 @@ from .notes import notes_of, waiting
 from .phases import checks_of, phases_of
 from .stories import stories_of, story_checks
 from .task import notes
-from .tasks import checked_of, never_run, read_happened, read_tasks, task_of
+from .tasks import batched_of, checked_of, never_run, read_happened, read_tasks, task_of
 from .words import moment
 
 MOST_ATTEMPTS = 300
@@ -122,7 +122,7 @@ class _Gathering:
         branch = refs.branch_ref(run.item)
         pinned = (refs.attempt_ref(record.id) for record in records)
         found = refs.read_refs(self._repo.git, branch, *pinned)
-        attempts = self._attempts(records, run, found)
+        attempts = self._attempts(records, run, found, batched_of(facts))
         if task is not None:
             return self._of_backlog(task, run, attempts, facts, found)
         return self._of_change(run, records, attempts, facts, found)
@@ -221,7 +221,11 @@ class _Gathering:
         return str(run.state.value)
 
     def _attempts(
-        self, records: Sequence[AttemptRecord], run: RunRecord, found: Mapping[str, RefRecord]
+        self,
+        records: Sequence[AttemptRecord],
+        run: RunRecord,
+        found: Mapping[str, RefRecord],
+        batched: Container[str],
     ) -> tuple[Attempt, ...]:
         commits = {
             record.id: found[ref].oid
@@ -231,20 +235,25 @@ class _Gathering:
         stats: Mapping[str, tuple[FileStat, ...]] = {}
         with suppress(AdapterError):  # too much to count is no reason to tell nothing
             stats = commit_stats(self._repo.git, tuple(commits.values()))
-        attempts = []
+        attempts, waits = [], ""
         for record in records:
             commit = commits.get(record.id, "")
-            known = commit in stats and record.state is not AttemptState.STARTED
             started = record.state is AttemptState.STARTED
+            diff = None
+            if commit in stats and not started:
+                diff = self._differences.of(stats[commit], f"{commit}^", commit)
+            if record.state is AttemptState.VERIFIED and commit:
+                if waits and record.id not in batched:
+                    # Its commit holds what waited, too.
+                    diff = self._differences.between(waits, commit)
+                waits = commit if record.id in batched else ""
             attempts.append(
                 Attempt(
                     record=self._clean.attempt(record),
                     ended=ended_at(record),
                     running=started and self._running and record.run == run.id,
                     commit=commit,
-                    diff=self._differences.of(stats[commit], f"{commit}^", commit)
-                    if known
-                    else None,
+                    diff=diff,
                 )
             )
         return tuple(attempts)

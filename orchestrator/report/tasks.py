@@ -93,6 +93,15 @@ def checked_of(facts: Iterable[FactRow], found: Mapping[str, RefRecord]) -> dict
     return known | told
 
 
+def batched_of(facts: Iterable[FactRow]) -> frozenset[str]:
+    """Return the attempts whose results waited to be committed with those that followed."""
+    return frozenset(
+        str(fact.document.get("attempt"))
+        for fact in facts
+        if fact.name == "phase_ended" and fact.document.get("batched")
+    )
+
+
 def never_run(item: str) -> RunRecord:
     """Return what stands for the run of an item that nothing was done for yet."""
     return RunRecord(

@@ -23,7 +23,7 @@ FAILS = {"report": {"result": "failed", "summary": f"it broke on {HIDDEN}"}}
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> BacklogScratch:
-    return make_backlog(tmp_path, ["plan", "build"], max_concurrent=2)
+    return make_backlog(tmp_path, [{"name": "plan", "commit": "batch"}, "build"], max_concurrent=2)
 
 
 def test_an_item_is_told_by_its_phases_from_its_idea_to_its_delivery(
@@ -72,6 +72,8 @@ def test_an_item_is_told_by_its_phases_from_its_idea_to_its_delivery(
     assert [(one["name"], one["tries"]) for one in item["phases"]] == [
         ("triage", 1), ("plan", 2), ("build", 2),
     ]  # fmt: skip
+    changed = [one["path"] for one in item["phases"][2]["attempts"][-1]["diff"]["files"]]
+    assert changed == ["Thing-build.txt"]
     assert item["questions"][0]["answer"] == "Left"
     assert [one["title"] for one in item["follow_ups"]] == ["Found this"]
     page = scratch.home / "report.html"
