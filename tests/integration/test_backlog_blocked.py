@@ -90,6 +90,7 @@ def test_a_failing_phase_is_retried_then_waits_and_the_others_go_on(
     assert scratch.changed(scratch.branch("Bad")) == ["Bad-build.txt"]
 
 
+@pytest.mark.slow
 def test_two_failures_in_a_row_end_the_run_and_retry_begins_afresh(
     scratch: BacklogScratch,
 ) -> None:
@@ -109,6 +110,7 @@ def test_two_failures_in_a_row_end_the_run_and_retry_begins_afresh(
     assert set(scratch.statuses().values()) == {"done"}
 
 
+@pytest.mark.slow
 def test_questions_are_shown_answered_and_told_to_the_next_worker(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["plan", "build"])
     question = {"result": "blocked", "context": "Which colour?\nRed or blue?"}
@@ -156,6 +158,7 @@ def test_questions_are_shown_answered_and_told_to_the_next_worker(tmp_path: Path
     assert "> yes" in scratch.prompts("Table", "plan")[-1]
 
 
+@pytest.mark.slow
 def test_what_is_too_big_waits_for_approval_wherever_its_ratings_change(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["plan", "build"], pipelines={"chore": {"phases": ["do"]}})
     large = {"report": {"updated_assessments": {"size": "large", "risk": "low"}}}
@@ -222,6 +225,7 @@ def test_a_phase_done_in_parts_is_repeated_with_a_fresh_allowance(scratch: Backl
     assert "## Previous Phase Summary" in scratch.prompts("Parts", "build")[1]
 
 
+@pytest.mark.slow
 def test_gates_hold_back_and_send_back(tmp_path: Path) -> None:
     plan = {"name": "plan", "leave": [{"file": "plans/{item}.md", "contains": "Steps"}]}
     build = {"name": "build", "enter": [{"absent": "STOP"}, {"command": "test ! -e no.txt"}]}
@@ -245,6 +249,7 @@ def test_gates_hold_back_and_send_back(tmp_path: Path) -> None:
     assert "Held/build" not in scratch.begun()
 
 
+@pytest.mark.slow
 def test_an_item_whose_branch_a_person_moved_waits_with_the_command_to_go_on(
     tmp_path: Path,
 ) -> None:
@@ -285,6 +290,7 @@ def test_an_item_whose_branch_a_person_moved_waits_with_the_command_to_go_on(
     assert scratch.git("rev-parse", "mine").strip() == tips["Renamed"]
 
 
+@pytest.mark.slow
 def test_needed_work_that_does_not_go_together_waits_for_who_merges_it(
     scratch: BacklogScratch,
 ) -> None:

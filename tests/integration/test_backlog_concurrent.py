@@ -63,6 +63,7 @@ def test_destructive_phases_run_alone_and_are_not_starved(tmp_path: Path) -> Non
             assert len(running) == 1, running
 
 
+@pytest.mark.slow
 def test_limits_hold_and_phases_do_not_see_each_others_files(tmp_path: Path) -> None:
     scratch = make_backlog(
         tmp_path, ["build", "review"], max_concurrent=2, tables={"backlog": {"max_wip": 2}}
@@ -93,6 +94,7 @@ def test_limits_hold_and_phases_do_not_see_each_others_files(tmp_path: Path) -> 
     assert max(map(len, beside(scratch))) == 2
 
 
+@pytest.mark.slow
 def test_a_run_takes_up_what_a_person_adds_answers_and_releases_meanwhile(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"], tables={"backlog": {"max_wip": 3}})
     asks: list[dict[str, Any]] = [{"report": {"result": "blocked", "context": "Which?"}}, {}]
@@ -115,6 +117,7 @@ def test_a_run_takes_up_what_a_person_adds_answers_and_releases_meanwhile(tmp_pa
     assert len(scratch.subjects("Asks")) == 1
 
 
+@pytest.mark.slow
 def test_what_a_person_takes_from_a_worker_is_interrupted_pinned_and_not_applied(
     tmp_path: Path,
 ) -> None:
@@ -157,6 +160,7 @@ def test_what_a_person_takes_from_a_worker_is_interrupted_pinned_and_not_applied
     assert scratch.subjects("Held") == ["[ID][plan] Do plan", "[ID][build] Do build"]
 
 
+@pytest.mark.slow
 def test_a_stop_pins_what_ran_and_the_same_command_goes_on(tmp_path: Path) -> None:
     scratch = make_backlog(
         tmp_path, ["plan", "build"], max_concurrent=2, tables={"backlog": {"max_wip": 2}}
@@ -210,6 +214,7 @@ def test_what_a_person_closes_while_its_worker_waits_for_a_limit_is_not_begun(
     assert scratch.begun("build") == ["One/build"]
 
 
+@pytest.mark.slow
 def test_second_instance_is_refused_and_commands_reach_the_first(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"])
     scratch.script({"One/build": {"hold": "one"}})
@@ -226,6 +231,7 @@ def test_second_instance_is_refused_and_commands_reach_the_first(tmp_path: Path)
     wait_for(scratch.no_worker)
 
 
+@pytest.mark.slow
 def test_a_budget_holds_over_all_items_and_the_next_run_goes_on(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"])
     costs = {"report": {"usage": {"cost": 1.0}}}
@@ -243,6 +249,7 @@ def test_a_budget_holds_over_all_items_and_the_next_run_goes_on(tmp_path: Path) 
     assert len(scratch.begun("build")) == 3
 
 
+@pytest.mark.slow
 def test_a_limit_of_the_service_costs_no_attempt_and_ends_the_run(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"], max_attempts=1)
     far = {"result": None, "status": "limited", "resets_at": 4e9, "reason": "out of tokens"}

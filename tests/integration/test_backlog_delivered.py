@@ -68,6 +68,7 @@ def test_items_are_delivered_in_turn_and_a_conflict_waits_for_a_person(tmp_path:
     assert len(scratch.begun("build")) == 3
 
 
+@pytest.mark.slow
 def test_what_a_person_closes_before_it_lands_is_not_delivered(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"])
     place = scratch.place

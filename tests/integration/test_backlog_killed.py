@@ -56,6 +56,7 @@ def end_state(scratch: BacklogScratch) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_gets_to_the_same_end(tmp_path: Path) -> None:
     follow_up = {"report": {"follow_ups": ["Found"]}}
     steady = make_backlog(tmp_path / "steady", PHASES, max_attempts=3)
@@ -103,6 +104,7 @@ def test_a_run_that_is_killed_again_and_again_gets_to_the_same_end(tmp_path: Pat
     wait_for(scratch.no_worker)
 
 
+@pytest.mark.slow
 def test_a_delivery_that_is_killed_is_completed(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["build"])
     check = gate(scratch, "deliver")
@@ -131,6 +133,7 @@ def test_a_delivery_that_is_killed_is_completed(tmp_path: Path) -> None:
     assert sorted(scratch.begun("build")) == ["One/build", "Two/build"]
 
 
+@pytest.mark.slow
 def test_what_a_person_did_to_the_branch_of_a_killed_run_decides(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, ["plan", "build"])
     scratch.script({f"{title}/build": hold(title) for title in ("Added", "Taken back")})

@@ -118,6 +118,7 @@ def test_needs_follow_ups_duplicates_and_what_is_added_meanwhile(tmp_path: Path)
     assert scratch.subjects("Top", scratch.branch("Base")) == ["[ID][build] Do build"]
 
 
+@pytest.mark.slow
 def test_results_that_wait_are_committed_together_with_what_follows(tmp_path: Path) -> None:
     batch = [{"name": name, "commit": "batch"} for name in ("plan", "spec", "build")]
     scratch = make_backlog(tmp_path, batch)
@@ -162,6 +163,7 @@ def test_results_that_wait_are_committed_together_with_what_follows(tmp_path: Pa
     assert scratch.subjects("Moved") == ["Mine", "[ID][plan] Do plan", "[ID][build] Do build"]
 
 
+@pytest.mark.slow
 def test_what_a_person_completes_can_be_delivered_with_what_waited(tmp_path: Path) -> None:
     scratch = make_backlog(tmp_path, [{"name": "plan", "commit": "batch"}, "build"])
     scratch.script({"build": {"report": {"result": "blocked", "context": "Which?"}}})
@@ -181,6 +183,7 @@ def test_what_a_person_completes_can_be_delivered_with_what_waited(tmp_path: Pat
     assert len(scratch.begun("build")) == 2
 
 
+@pytest.mark.slow
 def test_targets_filters_steps_and_caps_limit_what_is_begun(scratch: BacklogScratch) -> None:
     scratch.set_up(["build"])
     scratch.script({"Stuck/build": {"report": {"result": "blocked", "context": "Which?"}}})

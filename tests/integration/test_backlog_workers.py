@@ -99,6 +99,7 @@ def test_a_phase_works_through_the_stories_that_an_earlier_one_wrote(tmp_path: P
     assert id in ran.err
 
 
+@pytest.mark.slow
 def test_phases_that_cannot_even_be_tried_end_the_run_before_it_comes_to_all(
     tmp_path: Path,
 ) -> None:
@@ -112,6 +113,7 @@ def test_phases_that_cannot_even_be_tried_end_the_run_before_it_comes_to_all(
     assert "let an earlier phase write it" in items["One"]["question"]["text"]
 
 
+@pytest.mark.slow
 def test_verify_decides_and_a_time_limit_kills_the_tree(tmp_path: Path) -> None:
     phases = [
         {"name": "plan", "verify": False},
