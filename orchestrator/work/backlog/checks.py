@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from orchestrator.errors import UsageError
 
 from .change import View
+from .pipeline import DEFAULT
 from .rules import Rules
 from .text import LINE, is_plain_line, one_line
 
@@ -48,7 +49,7 @@ def check_priority(priority: int) -> int:
 def check_pipeline(rules: Rules, name: str | None, id: str) -> None:
     if rules.pipeline(name or None) is None:
         raise UsageError(
-            f'there is no pipeline "{one_line(name or "feature", 80)}"',
+            f'there is no pipeline "{one_line(name or DEFAULT, 80)}"',
             where=id,
             fix=f"take one of {', '.join(sorted(rules.pipelines))}",
         )

@@ -201,8 +201,7 @@ def _edited(draft: Draft, rules: Rules, item: Item, edits: Edits) -> Item:
 
 def has_begun(item: Item) -> bool:
     """Whether an item is, or was, in a phase of its pipeline."""
-    status = item.question.since if item.question else item.status
-    return item.phase is not None or status is not Status.NEW
+    return item.phase is not None or item.stage is not Status.NEW
 
 
 def _ask_again(draft: Draft, item: Item, rules: Rules) -> None:
