@@ -17,6 +17,7 @@ from orchestrator.errors import (
     CommandTimedOutError,
     ConfigError,
     ConflictError,
+    IllegalStepError,
     OvertakenError,
     RepositoryError,
     SpecError,
@@ -40,6 +41,7 @@ from orchestrator.work.backlog.item import DELIVER, TRIAGE, Item, Status
 from orchestrator.work.backlog.pipeline import Phase, Pipeline, Staleness
 from orchestrator.work.backlog.selection import RunPhase, Triage
 
+_LEAVE_GRACE = 20.0
 _TRIAGE = Phase(name=TRIAGE, verify=False)
 
 
@@ -66,7 +68,7 @@ class Executions:
         desk = self._desks.setdefault(action.item, Desk(session, action.item))
         try:
             return await self._run(action, desk)
-        except OvertakenError:
+        except (OvertakenError, IllegalStepError):  # a person was faster
             return Ending.CANCELLED
         except (ConfigError, AgentUnavailableError, SpecError) as error:
             reason, stop, ending = error.explanation, outcomes.bad_configuration, Ending.EXHAUSTED
@@ -75,7 +77,8 @@ class Executions:
         except (AdapterTimedOutError, CommandTimedOutError) as error:
             reason, stop, ending = error.explanation, outcomes.parked, Ending.EXHAUSTED
         finally:
-            with trio.CancelScope(shield=True):  # bounded by the command's own deadline
+            # What is not given back in time, the next start gives back.
+            with trio.move_on_after(_LEAVE_GRACE, shield=True):
                 await desk.leave()
         self._desks.pop(action.item, None)
         await session.decide(lambda view, now: stop(view, action.item, reason, now=now))
