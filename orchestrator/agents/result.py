@@ -22,6 +22,8 @@ MAX_RESULT = 1 << 20
 _PROMISE = re.compile(r"<promise>\s*(COMPLETE|FAILED|BLOCKED)\s*(?::(.*?))?</promise>")
 _LONGEST_TAG = 10_000
 _MOST_NESTED = 16
+# Of each kind; sums of it stay numbers that JSON has a word for.
+_MOST_USED = 10**12
 _STATUS = {
     "complete": Verdict.COMPLETE,
     "failed": Verdict.FAILED,
@@ -165,10 +167,10 @@ def _tidy(value: Any, depth: int = _MOST_NESTED) -> Any:
 def _usage(document: dict[str, Any]) -> Usage:
     """Read what a worker says it used; nothing it can say makes a budget grow."""
     turns, read, written = (
-        max(integer(document.get(key)) or 0, 0)
+        min(max(integer(document.get(key)) or 0, 0), _MOST_USED)
         for key in ("turns", "input_tokens", "output_tokens")
     )
-    cost = max(number(document.get("cost")), 0.0)
+    cost = min(max(number(document.get("cost")), 0.0), float(_MOST_USED))
     return Usage(turns=turns, input_tokens=read, output_tokens=written, cost=cost)
 
 

@@ -236,3 +236,14 @@ def test_ignored_result_file_is_named_in_the_reason() -> None:
 
     assert report.verdict is Verdict.FAILED
     assert report.reason == "killed by signal 9 (its result file was ignored: it is not JSON)"
+
+
+def test_no_usage_that_a_worker_claims_is_beyond_what_sums_and_json_can_say() -> None:
+    usage = {"cost": 1e308, "turns": 10**30, "input_tokens": 10**25, "output_tokens": -5}
+    claim = parse_result(json.dumps({"status": "complete", "usage": usage}).encode()).claim
+    assert claim is not None
+    assert claim.usage is not None
+    json.dumps([claim.usage.cost * 1000, claim.usage.turns * 1000], allow_nan=False)
+    assert claim.usage.turns * 1000 < 2**63
+    assert claim.usage.input_tokens * 1000 < 2**63
+    assert claim.usage.output_tokens == 0
