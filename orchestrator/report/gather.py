@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
@@ -13,9 +13,7 @@ from orchestrator.adapters.git.refs import RefRecord
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.git.stat import FileStat, commit_stats
 from orchestrator.errors import AdapterError
-from orchestrator.run.delivery.pins import read_deliveries
 from orchestrator.run.lock import BACKLOG, running_item
-from orchestrator.run.records import ledger
 from orchestrator.store.reading import FactRow, Reader, open_reader
 from orchestrator.text import one_line
 from orchestrator.work.backlog.item import Item as BacklogItem
@@ -26,13 +24,12 @@ from orchestrator.work.records import (
     DeliveryState,
     RunRecord,
     RunState,
-    run_from,
 )
-from orchestrator.work.states import first_object
 
 from .cleaning import Cleaner, ended_at
 from .differences import Differences
 from .endings import Ending, ending_of
+from .known import Known, read_known
 from .model import Attempt, Item, Note, Report, Run
 from .notes import notes_of, waiting
 from .phases import checks_of, phases_of
@@ -74,7 +71,8 @@ def gather(
     running = running_item(repo.state_dir)
     room = _ALL_PATCHES // max(len(items), 1) if patches else 0
     with open_reader(repo.state_dir) as reader:
-        tasks, cleaner = read_tasks(reader, repo.git), Cleaner(redact)
+        known, cleaner = read_known(repo, items), Cleaner(redact)
+        tasks = read_tasks(reader, repo.git)
         gathered = (
             _Gathering(
                 repo=repo,
@@ -84,6 +82,7 @@ def gather(
                 running=running == (BACKLOG if item in tasks else item),
                 now=now,
                 differences=Differences(git=repo.git, clean=cleaner, room=room),
+                known=known,
                 tasks=tasks,
                 rules=rules,
             ).item()
@@ -108,16 +107,16 @@ class _Gathering:
     _running: bool
     _now: float
     _differences: Differences
+    _known: Known
     _tasks: Mapping[str, BacklogItem]
     _rules: Rules | None
 
     def item(self) -> Item | None:
-        run, task = ledger.read_run(self._repo, self._name), self._tasks.get(self._name)
-        if run is None and task is None:
+        runs, task = self._known.runs[self._name], self._tasks.get(self._name)
+        if not runs and task is None:
             return None
-        if run is None:
-            run = never_run(self._name)
-        records = ledger.read_attempts(self._repo, self._name)[-MOST_ATTEMPTS:]
+        run = runs[-1] if runs else never_run(self._name)
+        records = self._known.attempts[self._name][-MOST_ATTEMPTS:]
         facts = self._facts()
         branch = refs.branch_ref(run.item)
         pinned = (refs.attempt_ref(record.id) for record in records)
@@ -275,7 +274,7 @@ class _Gathering:
                 + (f" at {record.commit[:9]}" if record.commit and record.target else "")
                 + f": {words[record.state]}"
             )
-            for record in read_deliveries(self._repo, self._name)
+            for record in self._known.deliveries[self._name]
         )
 
     def _told(self) -> tuple[str, ...]:
@@ -285,7 +284,7 @@ class _Gathering:
     def _runs(
         self, last: RunRecord, attempts: Sequence[Attempt], facts: Sequence[FactRow]
     ) -> tuple[Run, ...]:
-        known = {run.id: run for run in self._recorded_runs()} | {last.id: last}
+        known = {run.id: run for run in self._known.runs[self._name]} | {last.id: last}
         ended = {a.record.run: a.ended for a in attempts if a.ended is not None}
         ended |= {fact.run: float(fact.at) for fact in facts if fact.name == "run_ended"}
         return tuple(
@@ -298,11 +297,6 @@ class _Gathering:
             )
             for run in sorted(known.values(), key=lambda run: run.at)
         )
-
-    def _recorded_runs(self) -> Iterable[RunRecord]:
-        rows = self._reader.runs() if self._reader is not None else ()
-        mine = (run_from(first_object(row.document)) for row in rows if row.item == self._name)
-        return filter(None, mine)
 
     def _note(self, note: Note) -> Note:
         return attrs.evolve(note, text=self._clean.line(note.text, 400))

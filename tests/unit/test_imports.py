@@ -32,6 +32,7 @@ READS_RECORDS = {
     "differences",
     "endings",
     "gather",
+    "known",
     "notes",
     "overview",
     "stories",
