@@ -179,3 +179,10 @@ def test_a_directory_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(BacklogFileError, match="cannot be written: Permission denied"):
         write(tmp_path / "backlog.jsonl", ONE)
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b" \n\n"])
+def test_an_emptied_file_is_not_taken_for_items_that_were_removed(data: bytes) -> None:
+    with pytest.raises(BacklogFileError, match="is empty"):
+        parse_mirror(data, "backlog.jsonl")
+    assert parse_mirror(HEADER, "backlog.jsonl") == {}

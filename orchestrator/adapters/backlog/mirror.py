@@ -81,9 +81,16 @@ def parse_mirror(data: bytes, name: str) -> dict[str, Document]:
       name: of the file, for errors.
 
     Raises:
-      BacklogFileError: when it is in the middle of a merge, of another version, or a line holds
-        no item; names the line.
+      BacklogFileError: when it is empty, in the middle of a merge, of another version, or a line
+        holds no item; names the line.
     """
+    if not data.strip():
+        # Not even the line that names it: cut short, and no person who removed all the items.
+        raise BacklogFileError(
+            f"{name} is empty: its items would all be closed",
+            where=name,
+            fix=f"bring it back: git checkout {name}; or remove it, and it is written anew",
+        )
     return mirrored(read_own(data, name))
 
 
