@@ -61,16 +61,26 @@ def adopt_branch(repo: Repository, item: str, place: workspace.Workspace, tip: s
       ConflictError: when the branch no longer contains ``tip``; nothing is changed then.
     """
     now = branch_tip(repo, item)
+    require_checkpoint(repo, item, now, tip)
+    if now is not None and now != tip:
+        snapshot.restore(repo, place, now)
+    return now or tip
+
+
+def require_checkpoint(repo: Repository, item: str, now: str | None, tip: str) -> None:
+    """Refuse a branch, which is at ``now``, that does not contain ``tip``.
+
+    Raises:
+      ConflictError: with the command that brings it back.
+    """
     if now == tip:
-        return tip
+        return
     if now is None or not objects.is_ancestor(repo.git, tip, now):
         raise ConflictError(
             f"branch orchestrator/{item} was moved off its last checkpoint {tip[:9]}",
             where=refs.branch_ref(item),
             fix=f"bring it back: git branch -f orchestrator/{item} {tip[:9]}; then run again",
         )
-    snapshot.restore(repo, place, now)
-    return now
 
 
 def begin_attempt(
