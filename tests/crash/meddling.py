@@ -62,9 +62,9 @@ def edit(scratch: Scratch) -> str:
 
 
 def collect_garbage(scratch: Scratch) -> str:
-    """Pack everything, and throw away what no ref holds."""
-    scratch.git("pack-refs", "--all")
-    scratch.git("gc", "--prune=now", "-q")
+    """Pack everything, and throw away what no ref holds, as far as git can beside a stale lock."""
+    for command in (("pack-refs", "--all"), ("gc", "--prune=now", "-q")):
+        git(scratch.path, *command, check=False)
     return ""
 
 
