@@ -144,6 +144,7 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
     from orchestrator.run.engine.engine import run_engine
     from orchestrator.runtime import Orchestrator
 
+    from .notes import Notes
     from .stored import settings
 
     repo = Repository.open(Path(arguments.directory))
@@ -156,6 +157,6 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
             done.append(plain(await orchestrator.call(command)))
 
     async def run() -> None:
-        await run_engine(repo, BRIEF, work, config=config, signals=True)
+        await run_engine(repo, BRIEF, work, config=config, sinks={"person": Notes()}, signals=True)
 
     trio.run(run)

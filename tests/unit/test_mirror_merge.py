@@ -139,10 +139,11 @@ def test_an_item_that_both_added_is_brought_together() -> None:
     )
 
 
-def test_a_new_item_that_they_removed_is_closed() -> None:
+def test_a_new_item_that_they_removed_waits_for_a_person() -> None:
     new = {"id": "A", "title": "T"}
     merged = merge({"A": new}, {"A": new}, {})
-    assert merged == Merged({"A": new | {"status": "closed", "reason": REMOVED}})
+    question = {"text": REMOVED, "cause": "held", "asks": "decision"}
+    assert merged == Merged({"A": new | {"status": "blocked", "question": question}})
 
 
 @pytest.mark.parametrize("here", [BASE, {"id": "A", "title": "Changed"}])

@@ -163,7 +163,12 @@ def test_every_form_tells_of_phases_in_their_own_words() -> None:
     assert "| Phase | Result | Tries | Spent | Changes |" in page
     assert "| build | ✓ verified | 3 | 30s, $1.50 | +4 -1 in 1 file |" in page
     assert "**build 7, attempt 1**" in page
-    for line in ("boom", "`Which way?`: answered by ann after 1m00s: `Left`", "WRK-2", "It is slow"):
+    for line in (
+        "boom",
+        "`Which way?`: answered by ann after 1m00s: `Left`",
+        "WRK-2",
+        "It is slow",
+    ):
         assert line in page
     lower = page.lower()
     assert "stories" not in lower.replace("a story", "")

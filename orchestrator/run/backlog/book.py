@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 import trio
 
-from orchestrator.errors import StoreError
+from orchestrator.errors import StoreError, UsageError
 from orchestrator.messages import Event, Fact
 from orchestrator.run.backlog.events import ItemChanged
 from orchestrator.run.backlog.rows import no_collection, read_rows
@@ -17,7 +17,7 @@ from orchestrator.run.records.facts import add_fact
 from orchestrator.store.store import DEADLINE, Store
 from orchestrator.store.transaction import Transaction
 from orchestrator.work.backlog.change import Change, Entry, View
-from orchestrator.work.backlog.document import write_line
+from orchestrator.work.backlog.document import read_line, write_line
 from orchestrator.work.backlog.filters import EVERYTHING, Filters
 from orchestrator.work.backlog.index import Backlog
 from orchestrator.work.backlog.item import Item
@@ -95,17 +95,19 @@ class Book:
 
         Raises:
           StoreError: when it could not be recorded; the engine has to stop then.
+          UsageError: when an item could not be read back; nothing is changed then.
           Exception: whatever ``decide`` or ``also`` raised; nothing is changed then.
         """
         self._now = now = max(self.clock(), self._now)
         change = decide(self, now)
+        lines = [_line(item) for item in change.items]
         titles = {item.id: item.title for item in change.items}
         self._ahead.update((item.id, item) for item in change.items)
 
         def record(tx: Transaction) -> tuple[Fact, ...]:
             first = also(tx)
-            for item in change.items:
-                tx.put_item(item.id, item.status.value, write_line(item))
+            for item, line in zip(change.items, lines, strict=True):
+                tx.put_item(item.id, item.status.value, line)
             for entry in change.entries:
                 tx.add_history(now, entry.item, entry.what, _document(entry))
             told = (
@@ -165,6 +167,20 @@ def load_book(store: Store, rules: Rules, wanted: Filters = EVERYTHING) -> Book:
     with no_collection():
         backlog = Backlog(rules, read_rows(store.items()), wanted)
     return Book(store=store, rules=rules, backlog=backlog)
+
+
+def _line(item: Item) -> str:
+    """Return an item as the store keeps it, which reads back.
+
+    Raises:
+      UsageError: when it would not: the whole backlog could not be read any more.
+    """
+    try:
+        line = write_line(item)
+        read_line(line)
+    except ValueError as error:
+        raise UsageError(f"{item.id} cannot be kept like this: {error}", where=item.id) from error
+    return line
 
 
 def _fact(entry: Entry, titles: dict[str, str]) -> ItemChanged:

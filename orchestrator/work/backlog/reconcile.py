@@ -19,8 +19,8 @@ Documents = Mapping[str, Document]
 PROGRESS = ("status", "phase", "pool", "question", "reason")
 """Fields that say where an item is. They are taken together or not at all."""
 
-REMOVED = "removed from the mirror"
-"""Why an item is closed that the other side removed."""
+REMOVED = "It was removed from the mirror. Close it, or retry to keep it."
+"""What an item waits for that the other side removed: to be over cannot be taken back."""
 
 _LISTS = ("tags", "needs")
 _PARTED = ("description", "ratings")
@@ -44,7 +44,7 @@ class Merged:
 def merge(base: Documents, ours: Documents, theirs: Documents) -> Merged:
     """Return what comes of the other side's changes since ``base``.
 
-    An item that the other side removed is closed when it is new and unchanged here; else it stays,
+    An item that the other side removed waits for a person when it is new; else it stays,
     which is told unless it is over anyway.
     """
     merged: dict[str, dict[str, Any]] = {}
@@ -54,7 +54,8 @@ def merge(base: Documents, ours: Documents, theirs: Documents) -> Merged:
         if there is None:
             if here is not None and here.get("status") not in _FINAL:
                 if here == was and "status" not in here:
-                    merged[id] = {**here, "status": "closed", "reason": REMOVED}
+                    question = {"text": REMOVED, "cause": "held", "asks": "decision"}
+                    merged[id] = {**here, "status": "blocked", "question": question}
                 else:
                     notes.append(f"{id}: removed there, but it is under way here; it stays")
         elif here is None:
