@@ -35,6 +35,9 @@ from orchestrator.store.transaction import Transaction
 from orchestrator.work.backlog.change import Change, Entry, View
 from orchestrator.work.backlog.importing import import_items
 
+LARGE = 5_000
+"""Items of a backlog whose copy in git is left to the next run by the commands before it."""
+
 
 @attrs.define(eq=False, kw_only=True)
 class Copies:
@@ -42,12 +45,14 @@ class Copies:
 
     Attributes:
       mirror: the file below the checkout, None when there shall be none.
+      brief: whether this is the engine of one command.
     """
 
     repo: Repository
     threads: GitThreads
     book: Book
     mirror: Path | None
+    brief: bool
     _taken: bytes | None = attrs.field(default=None, init=False)
 
     async def take_over(self) -> tuple[Fact, ...]:
@@ -82,10 +87,16 @@ class Copies:
             else:
                 if data is None:
                     problem = "the mirror was changed meanwhile: the next run takes that over"
-        if self.book.is_changed or data != self._taken:
+        if data != self._taken or (self._is_due() and len(self.book.backlog)):
             when = max((item.updated for item in self.book.backlog.items()), default=0) // 10**9
             await self.threads.run(self._keep, when, data if data is not None else self._taken)
         return await self._warn([problem]) if problem else ()
+
+    def _is_due(self) -> bool:
+        """Tell whether git's copy is to be looked at: a command does not write a large one anew."""
+        if not self.brief:
+            return True
+        return self.book.is_changed and len(self.book.backlog) <= LARGE
 
     async def _put_back(self) -> tuple[Fact, ...]:
         items = await self.threads.run(kept_items, self.repo.git)

@@ -32,7 +32,7 @@ from orchestrator.run.engine import guidance
 from orchestrator.run.engine.controls import Controls
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import Warned
-from orchestrator.run.lock import engine_lock
+from orchestrator.run.lock import BRIEF, engine_lock
 from orchestrator.run.records.rebuild import rebuild
 from orchestrator.run.threads import GitThreads
 from orchestrator.runtime import Orchestrator, open_orchestrator
@@ -111,6 +111,7 @@ async def run_engine(
             threads=threads,
             book=book,
             mirror=repo.checkout / mirror if mirror is not None else None,
+            brief=item == BRIEF,
         )
         settled = await recover_backlog(book, repo, threads)
         settled += await close_finished(book, repo, threads)
