@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
+import pytest
 
 
 class Mode(enum.IntEnum):
@@ -121,7 +122,12 @@ class Shim:
 
     @classmethod
     def compiled(cls, directory: Path) -> Shim:
-        """Compile it there."""
+        """Compile it there; without a C compiler the test is skipped, with CI=true it fails."""
+        if shutil.which("cc") is None:
+            missing = "no C compiler: cc is not on PATH"
+            if os.environ.get("CI", "").lower() in {"1", "true"}:
+                pytest.fail(f"{missing}; with CI=true that is a failure", pytrace=False)
+            pytest.skip(missing)
         library = directory / "shim.so"
         source = Path(__file__).with_name("shim.c")
         argv = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
@@ -176,11 +182,6 @@ class Shim:
         return Struck(
             code=done.returncode, out=done.stdout, err=done.stderr, points=points, struck=struck
         )
-
-
-def available() -> str:
-    """Return why the shim cannot be used here, "" when it can."""
-    return "" if shutil.which("cc") else "no C compiler (cc) on PATH"
 
 
 def _read(control: Path) -> tuple[int, bool, tuple[Point, ...]]:

@@ -20,11 +20,7 @@ from tests.crash.shim import EVERYTHING, NEEDS_ROOM, Kind, Mode, Plan, Shim
 from tests.crash.spec_run import SpecRun
 from tests.crash.variants import VARIANTS
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.real_cli("cc"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
 
 SPEC_RUN = SpecRun()
 POINTS = {"spec-run": 889, "backlog": 3036, "backlog-at-once": 1958}

@@ -11,7 +11,7 @@ import pytest
 from tests.crash.shim import Kind, Mode, Plan, Shim, Struck
 from tests.gitrepo import make_repository
 
-pytestmark = [pytest.mark.processes, pytest.mark.real_cli("cc")]
+pytestmark = pytest.mark.processes
 
 # Every call that Python makes of its own accord lies outside of the root.
 PROGRAM = """\
