@@ -73,8 +73,9 @@ DETOURS = "detours"
 """What differs when a call failed, or a person was asked: the item took more steps then."""
 
 _DETOURS = {"failed", "parked", "blocked", "retried", "answered", "lost"}
-_VARYING = ("id", "created", "updated", "visit", "head", "based_on")
+_VARYING = ("id", "created", "updated", "visit", "head", "based_on", "accepts_branch")
 _COMMAND = re.compile(r"\bgit branch [^;()\n]+")
+_COMPLETE = re.compile(r"\bcomplete it: orc ([^;()\n]+)")
 
 
 @attrs.frozen
@@ -108,6 +109,8 @@ class Backlog:
                 if item.question is not None:
                     for command in _COMMAND.findall(item.question.text):
                         scratch.git(*shlex.split(command)[1:])
+                    for command in _COMPLETE.findall(item.question.text):
+                        give(*shlex.split(command))
                     give("retry", item.id)
             if items_of(scratch) and all(item.status.is_final for item in items_of(scratch)):
                 return

@@ -20,7 +20,7 @@ def amend(scratch: Scratch) -> str:
     for ref, tip in _own(scratch):
         message = git(scratch.path, "log", "-1", "--format=%B", tip)
         made = _commit(scratch, f"{tip}^{{tree}}", f"{tip}^", f"Amended: {message}")
-        scratch.git("update-ref", ref, made)
+        made = _put(scratch, ref, made)
     return made
 
 
@@ -29,21 +29,21 @@ def commit_on_top(scratch: Scratch) -> str:
     made = ""
     for ref, tip in _branches(scratch):
         made = _commit(scratch, f"{tip}^{{tree}}", tip, "On top")
-        scratch.git("update-ref", ref, made)
+        made = _put(scratch, ref, made)
     return made
 
 
 def reset(scratch: Scratch) -> str:
     """Take the newest commit off the item's branch."""
     for ref, tip in _own(scratch):
-        scratch.git("update-ref", ref, f"{tip}^")
+        _put(scratch, ref, f"{tip}^")
     return ""
 
 
 def delete(scratch: Scratch) -> str:
     """Delete the item's branch."""
     for ref, _ in _branches(scratch):
-        scratch.git("update-ref", "-d", ref)
+        git(scratch.path, "update-ref", "-d", ref, check=False)
     return ""
 
 
@@ -92,6 +92,13 @@ def _own(scratch: Scratch) -> list[tuple[str, str]]:
         for ref, tip in _branches(scratch)
         if git(scratch.path, "rev-list", f"main..{tip}")
     ]
+
+
+def _put(scratch: Scratch, ref: str, commit: str) -> str:
+    """Move a ref; returns where it is then, "" where a stale lock kept git from it."""
+    git(scratch.path, "update-ref", ref, commit, check=False)
+    now = git(scratch.path, "rev-parse", ref)
+    return now if now == git(scratch.path, "rev-parse", commit) else ""
 
 
 def _commit(scratch: Scratch, tree: str, parent: str, message: str) -> str:
