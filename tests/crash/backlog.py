@@ -75,7 +75,7 @@ DETOURS = "detours"
 _DETOURS = {"failed", "parked", "blocked", "retried", "answered", "lost"}
 _VARYING = ("id", "created", "updated", "visit", "head", "based_on", "accepts_branch")
 _COMMAND = re.compile(r"\bgit branch [^;()\n]+")
-_COMPLETE = re.compile(r"\bcomplete it: orc ([^;()\n]+)")
+_COMPLETE = re.compile(r"\bcomplete it: orc ([^;()\n]+); or take it back: orc ([^;()\n]+)")
 
 
 @attrs.frozen
@@ -109,8 +109,9 @@ class Backlog:
                 if item.question is not None:
                     for command in _COMMAND.findall(item.question.text):
                         scratch.git(*shlex.split(command)[1:])
-                    for command in _COMPLETE.findall(item.question.text):
-                        give(*shlex.split(command))
+                    for complete, take_back in _COMPLETE.findall(item.question.text):
+                        if give(*shlex.split(complete)).code != 0:
+                            give(*shlex.split(take_back))
                     give("retry", item.id)
             if items_of(scratch) and all(item.status.is_final for item in items_of(scratch)):
                 return
