@@ -134,8 +134,9 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
 
 
 def _items(arguments: argparse.Namespace) -> tuple[Item, ...]:
-    state = state_dir(discover(Path(arguments.directory)).common_dir)
-    with open_stored(state) as stored:
+    deadline = patience(arguments)
+    found = discover(Path(arguments.directory), deadline=deadline)
+    with open_stored(state_dir(found.common_dir), deadline=deadline) as stored:
         return stored.items()
 
 

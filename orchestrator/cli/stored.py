@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.git.runner import Git
+from orchestrator.adapters.process import DEADLINE
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.run.backlog.kept import kept_items
 from orchestrator.run.backlog.rows import read_row, read_rows
@@ -38,9 +40,9 @@ def settings(repo: Repository, arguments: argparse.Namespace) -> Config:
 class Stored:
     """What a store holds of items; made by `open_stored`."""
 
-    def __init__(self, reader: Reader | None, state: Path) -> None:
+    def __init__(self, reader: Reader | None, git: Git) -> None:
         self.reader = reader
-        self._state = state
+        self._git = git
 
     @cached_property
     def rows(self) -> Sequence[ItemRow]:
@@ -48,7 +50,7 @@ class Stored:
         if self.reader is not None and (rows := self.reader.items()):
             return rows
         # The store is new, or was lost.
-        kept = kept_items(reader_git(self._state))
+        kept = kept_items(self._git)
         return [ItemRow(item.id, item.status.value, write_line(item)) for item in kept]
 
     def items(self) -> tuple[Item, ...]:
@@ -87,11 +89,14 @@ class Stored:
 
 
 @contextmanager
-def open_stored(state: Path) -> Iterator[Stored]:
+def open_stored(state: Path, *, deadline: float = DEADLINE) -> Iterator[Stored]:
     """Read the backlog of a repository for as long as the block lasts; it may be empty.
+
+    Args:
+      deadline: seconds that a git command may take, where one has to be asked.
 
     Raises:
       StoreError: when there is a store that cannot be read.
     """
     with open_reader(state) as reader:
-        yield Stored(reader, state)
+        yield Stored(reader, reader_git(state)._replace(deadline=deadline))
