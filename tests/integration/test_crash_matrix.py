@@ -1,12 +1,14 @@
 """Killed, torn or refused at any call that changes a file: the next run gets to the same end.
 
 A life of the product is lived again and again, each time struck at another point. Some are lived on
-every change, the others with CI=true; each test says which share of the points it takes.
+every change, more with CI=true, and by hand as many as there is time for: CRASH_SPARSE=1 takes six
+times as many as CI does. Each test says which share of the points it takes.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterable
 
@@ -25,6 +27,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]
 SPEC_RUN = SpecRun()
 POINTS = {"spec-run": 889, "backlog": 3036, "backlog-at-once": 1958}
 """Points that a life comes to when nothing strikes it; fewer than nine tenths are a failure."""
+
+SPARSE = int(os.environ.get("CRASH_SPARSE", "6"))
+"""How many times wider the steps are than those below: a life takes some five seconds."""
 
 KILL = Plan(mode=Mode.KILL_ALL)
 TEAR = Plan(mode=Mode.TEAR, kinds=Kind.WRITE)
@@ -158,6 +163,7 @@ def test_struck_at_any_point_of_a_backlog_it_gets_to_the_same_end(
     made: Callable[[Life], Matrix], try_all: Try, like: Plan, stride: int
 ) -> None:
     matrix = made(STEPS)
+    stride *= SPARSE
     first = [one for one, _ in WAYS].index(like)
     try_all(f"{way(like)}, each {stride}th", matrix, matrix.every(stride, like, first))
 
@@ -167,8 +173,9 @@ def test_struck_at_some_points_of_the_run_of_a_change_it_gets_to_the_same_end(
     made: Callable[[Life], Matrix], try_all: Try
 ) -> None:
     matrix = made(SPEC_RUN)
-    cases = [case for like, stride in WAYS for case in matrix.every(2 * stride, like, stride)]
-    try_all("all ways, each 40th to 180th", matrix, cases)
+    strides = [(like, 2 * SPARSE * stride) for like, stride in WAYS]
+    cases = [case for like, stride in strides for case in matrix.every(stride, like, stride // 4)]
+    try_all(f"all ways, each {strides[0][1]}th and fewer", matrix, cases)
 
 
 @pytest.mark.slow
@@ -176,13 +183,13 @@ def test_struck_again_while_it_recovers_it_gets_to_the_same_end(
     made: Callable[[Life], Matrix], try_all: Try
 ) -> None:
     matrix = made(STEPS)
-    firsts = matrix.every(120, KILL, 40)
+    firsts = matrix.every(120 * SPARSE, KILL, 40)
     # The recovering run comes to at least as many points as the step it takes up again.
     cases = [
         attrs.evolve(one, plans=(*one.plans, attrs.evolve(KILL, at=1 + 37 * number % 150)))
         for number, one in enumerate(firsts)
     ]
-    try_all("killed twice, each 120th", matrix, cases)
+    try_all(f"killed twice, each {120 * SPARSE}th", matrix, cases)
 
 
 @pytest.mark.slow
@@ -191,8 +198,9 @@ def test_whatever_a_person_did_meanwhile_nothing_of_it_is_lost(
     made: Callable[[Life], Matrix], try_all: Try, meddling: Meddling
 ) -> None:
     matrix = made(STEPS)
-    cases = [attrs.evolve(one, meddle=meddling) for one in deciding(matrix)[::60]]
-    try_all(f"killed where it decides, each 60th, then its user {meddling.name}", matrix, cases)
+    stride = 60 * SPARSE
+    cases = [attrs.evolve(one, meddle=meddling) for one in deciding(matrix)[::stride]]
+    try_all(f"killed where it decides, each {stride}th, its user {meddling.name}", matrix, cases)
 
 
 @pytest.mark.slow
