@@ -26,7 +26,7 @@ BAD_RESULTS = {
     "huge": ({"odd": "huge"}, "larger than 1 MiB"),
     "late": (
         {
-            "run": "(trap '' HUP; sleep 1; echo '{\"status\": \"complete\"}' > "
+            "run": "(trap '' HUP; sleep 20; echo '{\"status\": \"complete\"}' > "
             '"$ORCHESTRATOR_RESULT") > /dev/null 2>&1 &',
             "report": None,
             "exit": 7,
