@@ -66,7 +66,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
     except FileNotFoundError:
         return None
     try:
-        return _made(_connect(path, "ro"), path)
+        return _made(_connect(path, _looking(path)), path)
     except _UnreadableError:
         # A reader writes, too: SQLite's index of the log. A full or read-only disk has no room for
         # it, and without a log nothing is missed.
@@ -74,6 +74,14 @@ def open_for_reading(path: Path) -> sqlite3.Connection | None:
         if log.exists() and log.stat().st_size:
             raise
         return _made(_connect(path, "ro&immutable=1"), path)
+
+
+def _looking(path: Path) -> str:
+    """Return how to open a file that is only looked at.
+
+    One that was killed before its log was made is taken back to what it was, which writes.
+    """
+    return "rw" if path.with_name(f"{path.name}-journal").exists() else "ro"
 
 
 def _made(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection | None:
@@ -101,7 +109,7 @@ def _inspect(path: Path) -> None:
         raise StoreError("the store may not be written", where=str(path), fix=f"chmod u+w {path}")
     if path.stat().st_size == 0:
         return
-    with closing(_connect(path, "ro")) as connection:
+    with closing(_connect(path, _looking(path))) as connection:
         _version(connection, path)
         try:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,8 @@ import pytest
 
 from orchestrator.errors import StoreError
 from orchestrator.store import transaction
-from orchestrator.store.reading import ItemRow
+from orchestrator.store.database import store_path
+from orchestrator.store.reading import ItemRow, open_reader
 from orchestrator.store.store import Store, open_store
 from orchestrator.store.transaction import Transaction
 
@@ -52,6 +55,26 @@ def test_only_the_newest_engine_may_write(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="took this repository over"):
             old.write(lambda tx: tx.put_item("b", "new", "{}"))
         assert new.items() == (ItemRow("a", "new", "{}"),)
+
+
+def test_a_store_that_was_killed_while_it_was_made_is_made_again(tmp_path: Path) -> None:
+    kill = (
+        "import os, sqlite3, sys\n"
+        "store = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "store.execute('PRAGMA cache_size = 1')\n"
+        "store.execute('BEGIN')\n"
+        "store.execute('CREATE TABLE things (text TEXT)')\n"
+        "for _ in range(200):\n"
+        "    store.execute('INSERT INTO things VALUES (?)', ('x' * 4000,))\n"
+        "os._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", kill, store_path(tmp_path)], check=False)
+    assert store_path(tmp_path).stat().st_size > 0
+    with open_reader(tmp_path) as reader:
+        assert reader is None
+    with open_store(tmp_path) as store:
+        store.write(lambda tx: tx.put_item("a", "new", "{}"))
+        assert [row.id for row in store.items()] == ["a"]
 
 
 def test_submitted_changes_are_applied_in_the_order_they_were_submitted(store: Store) -> None:
