@@ -19,14 +19,12 @@ time, whose workers sleep; as a ratio to the least that is possible, without sta
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
@@ -34,34 +32,16 @@ from pathlib import Path
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.store.reading import open_reader
+from tests.benchmarks.by_hand import ORC, count_git, git, in_fresh_directory
 
-GIT = shutil.which("git") or "git"
-ORC = str(Path(sys.executable).with_name("orc"))
 NOTHING = "true"
 WRITE = "echo $ORCHESTRATOR_PHASE > file-$ORCHESTRATOR_PHASE"
-SYNC = ("-c", "core.fsync=committed,reference")
-IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@localhost")
 CONCURRENT = 2
 ITEMS = 8
 """Of the backlog whose makespan is taken."""
 
 SLEEPS = (0.0, 1.0, 4.0)
 """Seconds that its workers sleep."""
-
-
-def git(path: Path, *arguments: str, stdin: str = "", index: str | None = None) -> str:
-    """Run git once, with nothing around it."""
-    env = {**os.environ, **({"GIT_INDEX_FILE": index} if index else {})}
-    done = subprocess.run(
-        [GIT, *SYNC, *IDENTITY, *arguments],
-        cwd=path,
-        env=env,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
 
 
 def make_project(path: Path, commands: Sequence[str], concurrent: int = 1) -> None:
@@ -171,20 +151,9 @@ def bare_phase(
 
 def count_processes(command: str, directory: Path, phases: int) -> int:
     """Return how many git processes `orc run` starts."""
-    log = directory / "log"
     make_project(directory / "project", commands(command, phases))
     add_ready(directory)
-    counting = directory / "bin" / "git"
-    counting.parent.mkdir()
-    counting.write_text(f'#!/bin/sh\necho >> "{log}"\nexec "{GIT}" "$@"\n')
-    counting.chmod(0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{counting.parent}{os.pathsep}{before}"
-    try:
-        orc(directory, "run")
-    finally:
-        os.environ["PATH"] = before
-    return len(log.read_text().splitlines())
+    return count_git(directory, lambda: orc(directory, "run"))
 
 
 def makespan(sleep: float, directory: Path, items: int) -> float:
@@ -194,12 +163,6 @@ def makespan(sleep: float, directory: Path, items: int) -> float:
     start = time.perf_counter()
     orc(directory, "run")
     return time.perf_counter() - start
-
-
-def in_fresh_directory(measure: Callable[[Path, int], float], number: int) -> float:
-    """Measure in a directory that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as directory:
-        return measure(Path(directory), number)
 
 
 def print_overhead(command: str, title: str, phases: int, rounds: int) -> None:

@@ -1,6 +1,6 @@
 """What a story costs beside its worker, as a ratio to the bare work; run by hand, prints a table.
 
-``python tests/benchmarks/bench_story.py [STORIES [ROUNDS]]``. `orc run` drives a change of one-task
+``python -m tests.benchmarks.bench_story [STORIES [ROUNDS]]``. `orc run` drives a change of one-task
 stories with a worker and a verify command that end at once. It is compared with a loop that keeps
 the same promises by hand, as cheaply as git allows: a record of the attempt before and after,
 a commit pinned before the branch moves, every commit and ref synced to disk, the workspace
@@ -13,17 +13,15 @@ The number of git processes per story is counted in a run of its own, with a git
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-GIT = shutil.which("git") or "git"
-ORC = str(Path(sys.executable).with_name("orc"))
+from tests.benchmarks.by_hand import ORC, count_git, git, in_fresh_directory
+
 TASKS = "openspec/changes/many/tasks.md"
 WORKER = (
     "echo $ORCHESTRATOR_STORY > file-$ORCHESTRATOR_STORY; "
@@ -39,23 +37,6 @@ verify = ["{VERIFY}"]
 kind = "command"
 argv = ["/bin/sh", "-c", '''{WORKER}''']
 """
-SYNC = ("-c", "core.fsync=committed,reference")
-IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@localhost")
-
-
-def git(path: Path, *arguments: str, stdin: str = "", index: str | None = None) -> str:
-    """Run git once, with nothing around it."""
-    env = {**os.environ, **({"GIT_INDEX_FILE": index} if index else {})}
-    done = subprocess.run(
-        [GIT, *SYNC, *IDENTITY, *arguments],
-        cwd=path,
-        env=env,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
 
 
 def make_project(path: Path, stories: int) -> None:
@@ -124,24 +105,7 @@ def bare_story(path: Path, work: Path, tip: str, story: int) -> str:
 
 def count_processes(directory: Path, stories: int) -> int:
     """Return how many git processes `orc run` starts."""
-    log = directory / "log"
-    counting = directory / "bin" / "git"
-    counting.parent.mkdir()
-    counting.write_text(f'#!/bin/sh\necho >> "{log}"\nexec "{GIT}" "$@"\n')
-    counting.chmod(0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{counting.parent}{os.pathsep}{before}"
-    try:
-        orchestrated(directory, stories)
-    finally:
-        os.environ["PATH"] = before
-    return len(log.read_text().splitlines())
-
-
-def in_fresh_directory(measure: Callable[[Path, int], float], stories: int) -> float:
-    """Measure in a directory that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as directory:
-        return measure(Path(directory), stories)
+    return count_git(directory, lambda: orchestrated(directory, stories))
 
 
 def main(stories: int = 20, rounds: int = 5) -> None:
