@@ -103,7 +103,9 @@ def _change(
         if unknown is None:
             raise
         raise UnknownItemError(
-            f"{unknown.message}; {error.message}", where=unknown.where, fix=unknown.fix
+            f"{unknown.message}; {error.message}",
+            where=unknown.where,
+            fix="; ".join(filter(None, (unknown.fix, error.fix))),
         ) from error
 
 
