@@ -59,10 +59,31 @@ class IllegalStepError(UsageError):
     code = "illegal-step"
 
 
+class GateError(OrchestratorError):
+    """Conditions on leaving a phase, or a cycle of it, do not hold; says all of them.
+
+    Args:
+      problems: what is wrong with each, and what would satisfy it.
+    """
+
+    code = "gate"
+
+    def __init__(self, message: str, problems: Sequence[str], *, where: str, fix: str) -> None:
+        rows = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{message}{rows}", where=where, fix=fix)
+        self.problems = tuple(problems)
+
+
 class OvertakenError(UsageError):
     """What was decided meanwhile leaves no place for this result of an attempt."""
 
     code = "overtaken"
+
+
+class EditError(UsageError):
+    """An edit does not fit the file, or would leave it malformed."""
+
+    code = "edit"
 
 
 class BacklogFileError(UsageError):
