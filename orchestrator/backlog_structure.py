@@ -12,14 +12,14 @@ import cattrs
 from .backlog_settings import BacklogSettings, PipelineSettings
 from .settings import parse_duration
 from .structure import Problem, lists_of, one_of, strictly, tables_only
+from .work.backlog.gate import ABOUT_FILES, KINDS, Gate
 from .work.backlog.item import DELIVER, TRIAGE, Level, Size
-from .work.backlog.pipeline import CommitPolicy, Gate, Phase, Staleness
+from .work.backlog.pipeline import CommitPolicy, Phase, Staleness
 from .work.backlog.rules import Guardrails
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PIPELINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KINDS = ("workflows", "prompt", "command", "call", "spec")
-_CONDITIONS = ("file", "glob", "absent", "command")
 _WITHOUT_AGENT = ("command", "call")
 
 _text = strictly(str)
@@ -33,8 +33,8 @@ def add_backlog_hooks(converter: cattrs.Converter) -> None:
         Gate,
         converter,
         **{key: _checked(_is_inside) for key in ("file", "glob", "absent")},
-        command=_checked(_says_something),
-        contains=_checked(_says_something),
+        **{key: _checked(_says_something) for key in ("command", "check", *ABOUT_FILES)},
+        cycle=_count,
     )
     converter.register_structure_hook(Gate, gate)
     converter.register_structure_hook_func(
@@ -47,12 +47,14 @@ def add_backlog_hooks(converter: cattrs.Converter) -> None:
         workflows=_workflows,
         prompt=_checked(_says_something),
         timeout=lambda value, _: parse_duration(value),
-        retries=_retries,
+        retries=_count,
         agent=_checked(_says_something),
         model=_checked(_is_model),
         command=_checked(_says_something),
         call=_checked(_is_call),
         spec=_checked(_is_inside),
+        subphases=_subphases,
+        commit_type=_checked(_says_something),
     )
     converter.register_structure_hook(Phase, _with_alias(phase))
     converter.register_structure_hook_func(
@@ -127,7 +129,15 @@ def _workflows(value: object, _: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _retries(value: object, _: object) -> int:
+def _subphases(value: object, _: object) -> tuple[str, ...]:
+    names = value if isinstance(value, (list, tuple)) else [value]
+    for name in names:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"expected a list of names in lower case, got {value!r}")
+    return tuple(names)
+
+
+def _count(value: object, _: object) -> int:
     number: int = strictly(int)(value, int)
     if number < 0:
         raise ValueError(f"expected 0 or more, got {number}")
@@ -188,18 +198,22 @@ def _phase_problems(path: str, phase: Mapping[str, Any], side_by_side: bool) -> 
     if phase.get("commit") == CommitPolicy.BATCH.value and _is_destructive(phase):
         fix = "leave commit out"
         yield Problem(f"{path}.commit", "what a destructive phase did is committed at once", fix)
-    for key in ("enter", "leave"):
+    for key in ("enter", "leave", "leave_cycle"):
         for index, gate in enumerate(_list(phase.get(key))):
             yield from _gate_problems(f"{path}.{key}.{index}", _table(gate))
+    if phase.get("leave_cycle") and phase.get("cycles") is not True:
+        yield Problem(f"{path}.leave_cycle", "expected only with cycles = true")
+    parts = _list(phase.get("subphases"))
+    for part in _table(phase.get("commit_types")):
+        if part not in parts:
+            fix = f"add it to subphases, or take one of {', '.join(map(str, parts)) or 'none'}"
+            yield Problem(f"{path}.commit_types.{part}", "there is no such sub-phase", fix)
 
 
 def _gate_problems(path: str, gate: Mapping[str, Any]) -> Iterator[Problem]:
-    given = [condition for condition in _CONDITIONS if condition in gate]
-    if len(given) != 1:
-        got = " and ".join(given) or "none"
-        yield Problem(path, f"expected one of file, glob, absent and command, got {got}")
-    elif "contains" in gate and "file" not in gate:
-        yield Problem(f"{path}.contains", "expected only with file")
+    given = {key: value for key, value in gate.items() if key in (*KINDS, *ABOUT_FILES)}
+    if all(isinstance(value, str) for value in given.values()) and (fault := Gate(**given).fault):
+        yield Problem(path, fault)
 
 
 def _is_destructive(phase: Mapping[str, Any]) -> bool:

@@ -55,7 +55,7 @@ def build_command(registration: Registration, document: Mapping[str, Any]) -> Co
     Raises:
       UsageError: when it cannot be called from here, or the document is wrong; names the field.
     """
-    usage = f"orc call {registration.name} {parameters(registration)}".rstrip()
+    usage = f"it takes {parameters(registration) or 'nothing'}"
     try:
         return _CONVERTER.structure(document, registration.command)
     except ClassValidationError as error:

@@ -15,6 +15,7 @@ from cattrs.errors import ClassValidationError
 
 from .backlog_settings import PipelineSettings
 from .backlog_structure import add_backlog_hooks, rule_problems
+from .branch_structure import add_branch_hooks, branch_problems
 from .errors import ConfigError
 from .settings import (
     AgentSettings,
@@ -150,7 +151,7 @@ def _structure(document: Mapping[str, Any], *, where: str) -> Config:
         config = _CONVERTER.structure(document, Config)
     except ClassValidationError as error:
         wrong += problems_in(error)
-    wrong += rule_problems(document)
+    wrong += [*rule_problems(document), *branch_problems(document)]
     if wrong:
         raise _error(wrong, where)
     return config
@@ -206,6 +207,7 @@ def _make_converter() -> cattrs.Converter:
             tables_of(named, converter),
         )
     add_backlog_hooks(converter)
+    add_branch_hooks(converter)
     for cls in (AgentSettings, WorkspaceSettings, Execution, Config):
         converter.register_structure_hook(cls, tables_only(cls, converter))
     return converter

@@ -25,7 +25,8 @@ class Registration:
     Attributes:
       name: how it is called from outside, ``plugin.verb-noun``.
       deadline: seconds an ``async def`` handler may run; None for a ``def`` handler.
-      lane: names what a command writes; None when it only reads.
+      lane: names what a command writes; None when it waits for nobody.
+      reads: whether it changes nothing, so that anybody may call it who may look.
     """
 
     plugin: str
@@ -34,6 +35,7 @@ class Registration:
     handler: Callable[[Any, Context], Any]
     deadline: float | None
     lane: Callable[[Any], str] | None
+    reads: bool = False
 
 
 @attrs.define
@@ -50,6 +52,7 @@ class Plugin:
         name: str,
         deadline: float | None = None,
         lane: Callable[[C], str] | None = None,
+        reads: bool = False,
     ) -> Callable[[Handler[C]], Handler[C]]:
         """Register the decorated function as the handler of ``command``.
 
@@ -62,6 +65,7 @@ class Plugin:
           name: ``verb-noun``; from outside the command is ``<plugin>.<name>``.
           deadline: seconds the handler may run, counted from its start, not from the call.
           lane: returns the key of what the command writes, such as ``workspace:<item>``.
+          reads: say so when it changes nothing; see `Registration`.
         """
 
         def register(handler: Handler[C]) -> Handler[C]:
@@ -73,6 +77,7 @@ class Plugin:
                     handler=handler,
                     deadline=deadline,
                     lane=lane,
+                    reads=reads,
                 )
             )
             return handler

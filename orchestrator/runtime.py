@@ -222,7 +222,7 @@ async def open_orchestrator(
 
     Args:
       services: instances that handlers find with `Context.service`, by the type they ask for;
-        `StopWatcher` is always there.
+        `StopWatcher` and `Registry` are always there.
       sinks: where events go, by a name for messages: ``emit(batch)`` or an async callable.
       servers: makers of services that others reach it through, by a name for messages. They are
         up before the first command, end by themselves after `Orchestrator.wait_closed`, and are
@@ -238,7 +238,7 @@ async def open_orchestrator(
     """
     registry = Registry(plugins)
     bus, mailbox, stopping = EventBus(), Mailbox(MAILBOX_SIZE), StopWatcher(on_force)
-    services = {StopWatcher: stopping, **services}
+    services = {StopWatcher: stopping, Registry: registry, **services}
     handle = Orchestrator(
         stopping=stopping, bus=bus, mailbox=mailbox, grace=grace, services=services
     )

@@ -12,6 +12,8 @@ import attrs
 from .backlog_settings import BacklogSettings, PipelineSettings
 from .work.backlog.default_pipeline import FEATURE
 from .work.backlog.rules import Guardrails, Limits, Rules
+from .work.machine.policy import Branches
+from .work.machine.preset import STANDARD, WORKFLOWS
 
 Seconds = NewType("Seconds", float)
 Patience = NewType("Patience", float)
@@ -178,7 +180,11 @@ class WorkspaceSettings:
 
 @attrs.frozen(kw_only=True)
 class AgentSettings:
-    """One entry of ``[agents]``; the budget is that of one attempt, money in US dollars."""
+    """One entry of ``[agents]``; the budget is that of one attempt, money in US dollars.
+
+    Attributes:
+      mcp: whether it is handed our own tools, where their SDK is installed.
+    """
 
     kind: str = attrs.field(validator=_one_of("claude", "command"))
     model: str | None = None
@@ -190,6 +196,7 @@ class AgentSettings:
     env: Mapping[str, str] = attrs.field(factory=dict)
     allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Write", "Read", "Glob", "Grep")
     permission_mode: str = "acceptEdits"
+    mcp: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -206,12 +213,14 @@ class Config:
     backlog: BacklogSettings = attrs.field(factory=BacklogSettings)
     guardrails: Guardrails = attrs.field(factory=Guardrails)
     pipelines: Mapping[str, PipelineSettings] = attrs.field(factory=dict)
+    branches: Branches = attrs.field(factory=Branches)
 
     def rules(self) -> Rules:
-        """Return what the backlog goes by; with no pipeline configured, by the default one."""
+        """Return what items go by; with neither preset nor pipelines, by the default pipeline."""
+        preset = WORKFLOWS if self.branches.preset == STANDARD else {}
         configured = {name: settings.named(name) for name, settings in self.pipelines.items()}
         return Rules(
-            pipelines=configured or {FEATURE.name: FEATURE},
+            pipelines={**preset, **configured} or {FEATURE.name: FEATURE},
             guardrails=self.guardrails,
             limits=Limits(
                 max_wip=self.backlog.max_wip, max_concurrent=self.execution.max_concurrent

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
+from orchestrator.work.backlog.gate import Gate
 from orchestrator.work.backlog.item import (
     Asks,
     Assessments,
@@ -21,6 +22,7 @@ from orchestrator.work.backlog.item import (
     Status,
     Waiting,
 )
+from orchestrator.work.backlog.track import Cycle, Deliverable, Plan, Track
 
 TEXT = st.text(max_size=5)
 NAMES = st.sampled_from(("build", "prd", "tech-research", "x"))
@@ -59,8 +61,54 @@ EVERYTHING = Item(
     created=1,
     updated=2,
     foreign={"key": "value"},
+    track=Track(
+        branch="feature/12-x",
+        base="main",
+        issue="12",
+        subphase="red",
+        cycle=1,
+        begun=(1,),
+        plan=Plan(
+            cycles=(
+                Cycle(
+                    number=1,
+                    name="first",
+                    exit_criteria="it runs",
+                    deliverables=(Deliverable(id="a", description="A", gate=Gate(file="a")),),
+                ),
+            ),
+            deliverables={"design": (Deliverable(id="b", gate=Gate(glob="*.md", cycle=2)),)},
+        ),
+        rebuilt="commits",
+    ),
 )
 """An item with nothing at its default."""
+
+
+def tracks() -> st.SearchStrategy[Track]:
+    """Return tracks of every kind."""
+    number = st.integers(0, 5)
+    gates = st.builds(Gate, file=NAMES, contains=TEXT, cycle=number)
+    wanted = st.lists(
+        st.builds(Deliverable, id=NAMES, description=TEXT, gate=st.none() | gates), max_size=2
+    ).map(tuple)
+    cycles = st.builds(Cycle, number=number, name=TEXT, exit_criteria=TEXT, deliverables=wanted)
+    plans = st.builds(
+        Plan,
+        cycles=st.lists(cycles, max_size=2).map(tuple),
+        deliverables=st.dictionaries(NAMES, wanted, max_size=2),
+    )
+    return st.builds(
+        Track,
+        branch=NAMES,
+        base=TEXT,
+        issue=TEXT,
+        subphase=TEXT,
+        cycle=number,
+        begun=st.lists(number, max_size=3).map(tuple),
+        plan=plans,
+        rebuilt=st.sampled_from(("", "record", "commits", "name")),
+    )
 
 
 def jsons() -> st.SearchStrategy[Any]:
@@ -114,6 +162,7 @@ def items(draw: st.DrawFn, ids: st.SearchStrategy[str] = IDS) -> Item:
             accepts_branch=st.booleans(),
             summary=NAMES,
             claim=st.none() | st.builds(Claim, by=NAMES, at=TIMES),
+            track=st.none() | tracks(),
             reason=TEXT,
             visit=st.integers(0, 9),
             subphases=st.integers(0, 9),

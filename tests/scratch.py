@@ -99,7 +99,7 @@ class Scratch:
 
         What the user has must be the same afterwards, unless he asked for something else.
         """
-        asked = arguments[:1] in (("init",), ("undo",)) or bool(
+        asked = arguments[:1] in (("init",), ("undo",), ("git",)) or bool(
             {"merge", "squash", "apply"} & {word.lstrip("-") for word in arguments}
         )
         before = None if asked or not (self.path / ".git").is_dir() else fingerprint(self.path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.control.client import Engine, connect
+from orchestrator.control.patience import Patience
 from orchestrator.control.protocol import MAX_FRAME
 from orchestrator.errors import (
     BusyError,
@@ -26,7 +27,6 @@ from .place import find_state
 MOST = MAX_FRAME - 4096
 """Bytes of JSON that the fields of one call may take: an engine reads no longer frames."""
 
-_PATIENCE = 10.0
 _PAUSE = 0.02
 _ANSWER_SECONDS = 60.0
 
@@ -34,16 +34,23 @@ Calls = Sequence[tuple[str, Mapping[str, Any]]]
 """Names of commands, such as "backlog.add-items", each with its fields."""
 
 
-def ask(arguments: argparse.Namespace, name: str, **fields: Any) -> Any:
-    """Have one command of the backlog done and return its result as JSON holds it.
+def ask(
+    arguments: argparse.Namespace, name: str, *, patience: float = _ANSWER_SECONDS, **fields: Any
+) -> Any:
+    """Have one command done and return its result as JSON holds it.
+
+    Args:
+      patience: seconds that a running engine may take for it.
 
     Raises:
       OrchestratorError: as `ask_all`.
     """
-    return ask_all(arguments, [(name, fields)])[0]
+    return ask_all(arguments, [(name, fields)], patience=patience)[0]
 
 
-def ask_all(arguments: argparse.Namespace, calls: Calls) -> list[Any]:
+def ask_all(
+    arguments: argparse.Namespace, calls: Calls, *, patience: float = _ANSWER_SECONDS
+) -> list[Any]:
     """Have commands done, one after another, and return their results as JSON holds them.
 
     Who owns the repository and cannot be asked may be about to begin, or to end: it is tried again
@@ -54,7 +61,7 @@ def ask_all(arguments: argparse.Namespace, calls: Calls) -> list[Any]:
       EngineLostError: when the engine ended before it answered; what was asked may be done.
       OrchestratorError: what a command raised; those after it were not begun.
     """
-    state, patience = find_state(arguments), _Patience()
+    state, refused = find_state(arguments), Patience(time.monotonic)
     done: list[Any] = []
     while True:
         try:
@@ -63,10 +70,11 @@ def ask_all(arguments: argparse.Namespace, calls: Calls) -> list[Any]:
                 _ask_ourselves(arguments, calls, done)
                 return done
         except (BusyError, EngineLostError) as error:  # nothing was asked yet
-            patience.spend(error)
+            refused.spend(error)
+            time.sleep(_PAUSE)
             continue
         with engine:
-            if _ask_engine(engine, calls, done):
+            if _ask_engine(engine, calls, done, patience):
                 return done
         time.sleep(_PAUSE)
 
@@ -90,21 +98,6 @@ def author(directory: str) -> str:
         return f"user {os.getuid()}"
 
 
-class _Patience:
-    """How long we have been refused for the same reason."""
-
-    def __init__(self) -> None:
-        self._reason, self._until = "", 0.0
-
-    def spend(self, error: OrchestratorError) -> None:
-        """Wait a moment, or raise the error when it has been the same one for long."""
-        if error.message != self._reason:
-            self._reason, self._until = error.message, time.monotonic() + _PATIENCE
-        elif time.monotonic() > self._until:
-            raise error
-        time.sleep(_PAUSE)
-
-
 def _reach(state: Path) -> Engine | None:
     """Return the engine that listens; None when there is none, or one that is as brief as ours.
 
@@ -120,12 +113,14 @@ def _reach(state: Path) -> Engine | None:
         return None
 
 
-def _ask_engine(engine: Engine, calls: Calls, done: list[Any]) -> bool:
-    """Ask for what is not done yet; False when the engine is stopping and takes nothing more."""
+def _ask_engine(engine: Engine, calls: Calls, done: list[Any], patience: float) -> bool:
+    """Ask for what is not done yet; False when the engine is ending and takes nothing more."""
     for name, fields in calls[len(done) :]:
         asked = {"name": name, "arguments": dict(fields)}
         try:
-            done.append(engine.call("call", patience=_ANSWER_SECONDS, **asked))
+            done.append(engine.call("call", patience=patience, **asked))
+        except NoEngineError:
+            return False
         except OrchestratorError as error:
             if error.code == StoppedError.code:
                 return False
@@ -139,9 +134,8 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
 
     from orchestrator.adapters.git.repository import Repository
     from orchestrator.calling import build_command, plain
-    from orchestrator.registry import Registry
-    from orchestrator.run.backlog.handlers import plugin
     from orchestrator.run.engine.engine import run_engine
+    from orchestrator.run.engine.offered import offered_commands
     from orchestrator.runtime import Orchestrator
 
     from .notes import Notes
@@ -149,7 +143,7 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
 
     repo = Repository.open(Path(arguments.directory))
     config = settings(repo, arguments)
-    known = Registry([plugin]).by_name
+    known = offered_commands()
     commands = [build_command(known[name], fields) for name, fields in calls]
 
     async def work(orchestrator: Orchestrator) -> None:

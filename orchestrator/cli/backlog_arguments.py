@@ -31,10 +31,13 @@ def add_backlog(commands: Commands) -> None:
         verdict.add_argument(
             f"--{word}", dest="verdict", action="store_const", const=word, help=text
         )
-    move = add("move", "bring an item to a phase, or one step on")
-    move.add_argument("item")
+    move = add("move", "bring an item, or a branch by hand, to a phase, or one step on")
+    move.add_argument("item", nargs="?", metavar="ITEM|BRANCH", help="the branch checked out")
     move.add_argument("--to", dest="phase", metavar="PHASE", help='or "triage", to begin anew')
     move.add_argument("--force", action="store_true", help="past what needs an approval")
+    move.add_argument(
+        "--cycle", nargs="?", type=int, const=0, metavar="N", help="the next cycle, or this one"
+    )
     move.add_argument("--reason", metavar="TEXT", default="")
     move.add_argument("--approved-by", metavar="NAME", default="")
     _stops(commands)
@@ -124,7 +127,7 @@ def _old(commands: Commands) -> None:
     """Add the spellings of earlier tools."""
     old = functools.partial(add_command, commands, json=True)
     advance = old("advance", "see move", stands_for="move")
-    advance.set_defaults(force=False, reason="", approved_by="")
+    advance.set_defaults(force=False, reason="", approved_by="", cycle=None)
     advance.add_argument("item")
     advance.add_argument("--to", dest="phase", metavar="PHASE")
     unblock = old("unblock", "see answer", stands_for="answer")

@@ -21,7 +21,7 @@ from orchestrator.run.build import choose_build
 from orchestrator.run.delivery.settling import require_whole
 from orchestrator.run.hosting.agent import choose_agent
 from orchestrator.run.hosting.environment import interpreters_into
-from orchestrator.run.lock import in_words, running_item
+from orchestrator.run.lock import SESSION, in_words, running_item
 from orchestrator.run.specs import find_source
 from orchestrator.run.verification import find_subject, known_baseline
 from orchestrator.settings import Config
@@ -217,7 +217,9 @@ def _locks(repo: Repository) -> str:
             "a run that was killed had borrowed this checkout",
             fix="orc run again: it gives the checkout back first",
         )
-    return f"an engine runs {in_words(item)}" if item is not None else "none held"
+    if item is None:
+        return "none held"
+    return f"an engine {'answers' if item == SESSION else 'runs'} {in_words(item)}"
 
 
 def _environment(repo: Repository, config_file: Path) -> list[Finding]:

@@ -17,6 +17,7 @@ from orchestrator.store.reading import HistoryRow
 from orchestrator.text import clock_time, duration, one_line
 from orchestrator.work.backlog.item import Description, Item
 from orchestrator.work.backlog.needs import unmet
+from orchestrator.work.backlog.track import Track
 from orchestrator.work.records import AttemptRecord, attempt_from
 from orchestrator.work.states import first_object
 
@@ -137,6 +138,15 @@ def _print(about: About, *, history: bool) -> None:
             print_row("" if number else "history", _line(row))
 
 
+def _track(track: Track) -> Iterator[tuple[str, str]]:
+    """Yield what there is to tell of a branch that is brought through phases by hand."""
+    base = f" from {one_line(track.base)}" if track.base else ""
+    issue = f", issue {one_line(track.issue)}" if track.issue else ""
+    yield "by hand", f"{one_line(track.branch)}{base}{issue}: runs leave it alone"
+    if track.plan.cycles:
+        yield "cycle", f"{track.cycle or 'none'} of {len(track.plan.cycles)}"
+
+
 def _facts(about: About) -> Iterator[tuple[str, str]]:
     """Yield what there is to tell: a label and a text each."""
     item = about.item
@@ -168,6 +178,8 @@ def _facts(about: About) -> Iterator[tuple[str, str]]:
         yield "last", one_line(item.summary, 400)
     if about.branch is not None:
         yield "branch", about.branch
+    if item.track is not None:
+        yield from _track(item.track)
     yield (
         "added",
         f"{clock_time(item.created / _SECOND)}, changed {clock_time(item.updated / _SECOND)}",

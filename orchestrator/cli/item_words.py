@@ -43,6 +43,8 @@ def waiting(item: Item, unmet: Sequence[str]) -> list[str]:
         found.append(f"needs {', '.join(unmet)}")
     if item.claim is not None:
         found.append(f"claimed by {one_line(item.claim.by)}")
+    if item.track is not None:
+        found.append(f"by hand on {one_line(item.track.branch, 60)}")
     return found
 
 

@@ -7,17 +7,22 @@ import os
 import sys
 from typing import Any
 
+from orchestrator.errors import UsageError
 from orchestrator.redact import redactor
 from orchestrator.text import one_line
 from orchestrator.work.backlog.item import Item
 
 from .additions import additions, described
+from .answered import show
 from .ask import ask, author
 from .item_document import item_document
 from .item_words import doing, question_lines
 from .output import coloured, print_json, width
 from .place import find_state
 from .stored import open_stored
+
+_STEP_SECONDS = 905.0
+"""How long a step may take: commands of its gates are run."""
 
 _NONE = "none"
 """What a person writes to take all needs, all tags or the parent away."""
@@ -55,7 +60,9 @@ def answer(arguments: argparse.Namespace) -> int:
 
 
 def move(arguments: argparse.Namespace) -> int:
-    """Bring an item to a phase, or one step on."""
+    """Bring an item to a phase, or one step on; of a branch by hand, through its gates."""
+    if arguments.cycle is not None or _is_by_hand(arguments):
+        return _step(arguments)
     return _one(
         arguments,
         "move-item",
@@ -65,6 +72,35 @@ def move(arguments: argparse.Namespace) -> int:
         reason=arguments.reason,
         approved_by=arguments.approved_by,
     )
+
+
+def _is_by_hand(arguments: argparse.Namespace) -> bool:
+    """Tell whether a branch is meant that is brought through phases by hand."""
+    if arguments.item is None or "/" in arguments.item:
+        return True
+    with open_stored(find_state(arguments)) as stored:
+        return stored.find(arguments.item).track is not None
+
+
+def _step(arguments: argparse.Namespace) -> int:
+    """Take a step of a branch: to a phase, or to a cycle of it, by its gates or by force."""
+    by_cycle = arguments.cycle is not None
+    to = (arguments.cycle or None) if by_cycle else arguments.phase
+    fields: dict[str, Any] = {
+        "branch": arguments.item,
+        "approved_by": arguments.approved_by,
+        "by": author(arguments.directory),
+    }
+    if arguments.force:
+        if to is None:
+            what = "--cycle N" if by_cycle else "--to PHASE"
+            raise UsageError("force goes somewhere in particular", fix=f"say where: {what}")
+        fields |= {"to": to, "reason": redactor(os.environ).text(arguments.reason)}
+        name = "phase.force-cycle" if by_cycle else "phase.force-transition"
+    else:
+        fields |= {"to": to}
+        name = "phase.transition-cycle" if by_cycle else "phase.transition-branch"
+    return show(ask(arguments, name, patience=_STEP_SECONDS, **fields), as_json=arguments.json)
 
 
 def retry(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.control.client import connect
 from orchestrator.errors import NoEngineError, UnknownItemError, UsageError
-from orchestrator.run.lock import BRIEF
+from orchestrator.run.lock import worked_on
 from orchestrator.run.records.history import Document, read_history
 
 from .following import Wanted, follow, print_whole
@@ -25,7 +25,7 @@ def logs(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         try:
             with connect(state) as engine:
-                if engine.hello["item"] == BRIEF:
+                if worked_on(engine.hello["item"]) is None:
                     raise NoEngineError("nothing runs here")
                 engine.call("events.subscribe")
                 return follow(engine, state, _wanted(state, named, engine.hello["item"]))

@@ -40,6 +40,8 @@ _MODULES = {
     "close": "items",
     "complete": "items",
     "claim": "items",
+    "git": "by_hand",
+    "mcp": "mcp",
     "pipeline": "pipelines",
     "worklog": "worklog",
     "import": "exchange:take_over",

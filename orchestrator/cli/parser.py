@@ -23,6 +23,8 @@ backlog        add       items, one or many      edit   what is known of one
                claim     it: you work on it      pipeline   the phases in force
                worklog   what was done, by month
                import    from another backlog    export     to one
+branches       git       begin, commit, check out, merge … by the phases of a workflow
+               mcp       the same, and all the rest, for coding agents
 see            status    what is going on       list   items, and changes of the spec
                show      an item, or a change   logs   the output of an attempt
                diff      what a run changed
@@ -53,7 +55,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="work in DIR")
     parser.add_argument("-c", dest="config", metavar="FILE", help="configuration file")
     commands = Commands(parser, only)
-    for group in (_start, _work, add_backlog, _see, _steer, _after, _deliver, _more):
+    for group in (_start, _work, add_backlog, _by_hand, _see, _steer, _after, _deliver, _more):
         group(commands)
     return parser
 
@@ -85,6 +87,20 @@ def _work(commands: Commands) -> None:
     verify.add_argument(
         "--verify", action="append", metavar="CMD", help="may be given several times"
     )
+
+
+def _by_hand(commands: Commands) -> None:
+    git = add_command(commands, "git", "bring branches through the phases of a workflow by hand")
+    git.add_argument("verb", nargs="?", help="what to do; all of them when left out")
+    git.add_argument("rest", nargs=argparse.REMAINDER, help="what it takes: orc git VERB --help")
+    mcp = add_command(commands, "mcp", "serve coding agents and editors over the MCP protocol")
+    mcp.add_argument(
+        "--http",
+        action="store_true",
+        help="over HTTP on this machine, in place of stdin and stdout",
+    )
+    mcp.add_argument("--port", type=int, default=0, metavar="N", help="of HTTP (default: any)")
+    mcp.add_argument("--attempt", action="store_true", help=argparse.SUPPRESS)
 
 
 def _see(commands: Commands) -> None:

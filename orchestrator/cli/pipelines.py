@@ -14,7 +14,8 @@ import attrs
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import UsageError
 from orchestrator.text import duration, one_line
-from orchestrator.work.backlog.pipeline import DEFAULT, CommitPolicy, Gate, Phase, Pipeline
+from orchestrator.work.backlog.gate import Gate
+from orchestrator.work.backlog.pipeline import DEFAULT, CommitPolicy, Phase, Pipeline
 
 from .item_document import plain
 from .output import coloured, print_json, width

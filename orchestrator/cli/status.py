@@ -87,10 +87,11 @@ def _asked(state: Path) -> dict[str, Any] | None:
 
 def _recorded(state: Path) -> dict[str, Any]:
     # Late: who asks an engine does not wait for git's and SQLite's modules.
-    from orchestrator.run.lock import running_item
+    from orchestrator.run.lock import running_item, worked_on
     from orchestrator.run.records.status import status_document
 
-    return status_document(reader_git(state), state, running=running_item(state))
+    running = worked_on(running_item(state))
+    return status_document(reader_git(state), state, running=running)
 
 
 def _lines(item: Mapping[str, Any], run: Mapping[str, Any], longest: int) -> Iterator[str]:

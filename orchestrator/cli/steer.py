@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.control.client import Engine, connect
 from orchestrator.errors import EngineLostError, NoEngineError
 from orchestrator.redact import redactor
-from orchestrator.run.lock import in_words, running_item
+from orchestrator.run.lock import SESSION, in_words, running_item
 
 from .place import find_state, reader_git
 
@@ -98,11 +98,13 @@ def _reach(state: Path, *, greet: bool = True) -> Engine:
     """Connect to the engine, also to one that has just started.
 
     Raises:
-      NoEngineError: when none runs.
+      NoEngineError: when none runs, or one that only answers a connected client.
       EngineLostError: when one runs that cannot be asked.
     """
     until = time.monotonic() + _LOCK_SECONDS
     while True:
+        if running_item(state) == SESSION:
+            raise NoEngineError("nothing runs here", fix="orc status, orc run CHANGE")
         try:
             return connect(state, greet=greet)
         except NoEngineError:
@@ -139,7 +141,7 @@ def _wait(engine: Engine, *, polite: bool) -> None:
 
 def _is_free(state: Path) -> bool:
     until = time.monotonic() + _LOCK_SECONDS
-    while running_item(state) is not None:
+    while running_item(state) not in (None, SESSION):
         if time.monotonic() > until:
             return False
         time.sleep(0.02)

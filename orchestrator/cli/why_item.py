@@ -10,7 +10,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.report.gather import gather
 from orchestrator.report.why import Why
 from orchestrator.report.why_item import Circumstances, why_item
-from orchestrator.run.lock import running_item
+from orchestrator.run.lock import running_item, worked_on
 from orchestrator.settings import Config
 
 from .listing import ready
@@ -42,6 +42,6 @@ def explain_item(
         line=[one.id for one in ready(known, rules)],
         attempts=told[0].attempts if told else (),
         branch=branch.removeprefix("refs/heads/") if branch in our_branches(repo.git) else "",
-        running=running_item(repo.state_dir) is not None,
+        running=worked_on(running_item(repo.state_dir)) is not None,
     )
     return why_item(item, around)

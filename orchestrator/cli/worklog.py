@@ -49,6 +49,15 @@ def _entries(stored: Stored, month: str | None) -> Iterator[tuple[dict[str, obje
 
 
 def _entry(row: HistoryRow) -> Entry:
-    said = {name: str(row.document.get(name, "")) for name in ("phase", "outcome", "text", "by")}
     status = Status.NEW  # the worklog does not tell it
-    return Entry(item=row.item, what=row.what, before=status, after=status, **said)
+    said = row.document
+    return Entry(
+        item=row.item,
+        what=row.what,
+        before=status,
+        after=status,
+        phase=str(said.get("phase", "")),
+        outcome=str(said.get("outcome", "")),
+        text=str(said.get("text", "")),
+        by=str(said.get("by", "")),
+    )

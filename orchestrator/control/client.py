@@ -11,23 +11,29 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from orchestrator.errors import EngineLostError, NoEngineError, OrchestratorError
+from orchestrator.errors import EngineLostError
 
 from . import endpoint, protocol
-
-PATIENCE = 5.0
-"""Seconds that an engine may take for an answer."""
+from .replies import (
+    LONGEST,
+    PATIENCE,
+    gone,
+    greeting,
+    known_peer,
+    lost,
+    result,
+    silent,
+    unreachable,
+)
 
 SILENCE = 6 * protocol.ALIVE_EVERY
 """Seconds without a word after which a subscriber gives up."""
 
-_LONGEST = 16 << 20
 _CHUNK = 1 << 16
 
 
@@ -68,6 +74,7 @@ class Engine:
 
         Raises:
           OrchestratorError: the engine's own, when it says no.
+          NoEngineError: when it ended before it was asked.
           EngineLostError: when it ended, or did not answer within ``patience`` seconds.
         """
         self._number += 1
@@ -76,11 +83,11 @@ class Engine:
         while True:
             frame = self._frame(until)
             if frame is None:
-                raise _silent(patience)
+                raise silent(patience)
             if "method" in frame:
                 self._waiting.append(frame)
             elif frame.get("id") == self._number or "error" in frame:
-                return _result(frame)
+                return result(frame)
 
     def notification(self, patience: float) -> dict[str, Any] | None:
         """Return the next notification, or None when none came within ``patience`` seconds.
@@ -93,7 +100,7 @@ class Engine:
         until = time.monotonic() + patience
         while (frame := self._frame(until)) is not None:
             if "error" in frame:
-                _result(frame)
+                result(frame)
             if "method" in frame:
                 return frame
         return None
@@ -102,18 +109,13 @@ class Engine:
         """Hear what the engine says first.
 
         Raises:
+          OrchestratorError: the engine's own, when it does not let us in.
           EngineLostError: when it says nothing, or speaks another version of the protocol.
         """
-        hello = self.notification(patience)
+        hello = self._frame(time.monotonic() + patience)
         if hello is None:
-            raise _silent(patience)
-        self.hello = hello.get("params") or {}
-        spoken = self.hello.get("protocol")
-        if hello.get("method") != "hello" or spoken != protocol.PROTOCOL:
-            raise EngineLostError(
-                f"the engine speaks protocol {spoken}, this orc {protocol.PROTOCOL}",
-                fix="use the orc that started it",
-            )
+            raise silent(patience)
+        self.hello = greeting(hello)
 
     def kill(self, patience: float = PATIENCE) -> None:
         """Kill the engine's process, also one that is stuck; its guardians end what it started.
@@ -161,14 +163,14 @@ class Engine:
             self._socket.settimeout(max(0.001, until - time.monotonic()))
             self._socket.sendall(frame)
         except TimeoutError:
-            raise _silent(PATIENCE) from None
+            raise silent(PATIENCE) from None
         except OSError:
-            raise _lost() from None
+            raise gone() from None
 
     def _frame(self, until: float) -> dict[str, Any] | None:
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
             self._searched = len(self._buffer)
-            if self._searched > _LONGEST:
+            if self._searched > LONGEST:
                 raise EngineLostError("the engine's answer is too long", where="control socket")
             try:
                 self._socket.settimeout(max(0.001, until - time.monotonic()))
@@ -176,9 +178,9 @@ class Engine:
             except TimeoutError:
                 return None
             except OSError:
-                raise _lost() from None
+                raise lost() from None
             if not data:
-                raise _lost()
+                raise lost()
             self._buffer += data
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
@@ -218,40 +220,11 @@ def _connect(connection: socket.socket, path: str | None, patience: float) -> En
             raise FileNotFoundError
         connection.settimeout(patience)
         connection.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        raise NoEngineError("nothing runs here", fix="orc status, orc run CHANGE") from None
     except TimeoutError:
-        raise _silent(patience) from None
+        raise silent(patience) from None
     except OSError as error:
-        raise EngineLostError(
-            f"the engine cannot be reached: {error.strerror or error}",
-            where=path,
-            fix="use the account that runs it",
-        ) from None
-    pid, uid = endpoint.peer(connection)
-    if uid not in (os.geteuid(), 0) and os.geteuid() != 0:
-        raise EngineLostError(f"the socket belongs to user {uid}, not to you", where=path)
-    return Engine(connection, pid)
-
-
-def _result(frame: Mapping[str, Any]) -> Any:
-    error = frame.get("error")
-    if error is None:
-        return frame.get("result")
-    known = error.get("data") or {}
-    failure = OrchestratorError(
-        str(error.get("message")), where=known.get("where"), fix=known.get("fix")
-    )
-    failure.code = str(known.get("code") or failure.code)
-    failure.exit_code = _exit_code(failure.code, OrchestratorError)
-    raise failure
-
-
-def _exit_code(code: str, kind: type[OrchestratorError]) -> int:
-    """Return what an error of that code exits with; 1 when this version does not know it."""
-    if kind.code == code:
-        return kind.exit_code
-    return max((_exit_code(code, below) for below in kind.__subclasses__()), default=1)
+        raise unreachable(error, path) from None
+    return Engine(connection, known_peer(connection, path))
 
 
 def _wait(descriptor: int, events: int, patience: float) -> bool:
@@ -259,17 +232,3 @@ def _wait(descriptor: int, events: int, patience: float) -> bool:
     poll = select.poll()
     poll.register(descriptor, events)
     return bool(poll.poll(patience * 1000))
-
-
-def _silent(patience: float) -> EngineLostError:
-    return EngineLostError(
-        f"the engine did not answer within {patience:g} s",
-        fix="it may be stuck: orc stop --force ends it, orc run CHANGE continues",
-    )
-
-
-def _lost() -> EngineLostError:
-    return EngineLostError(
-        "the engine ended without a word: it was killed, or crashed",
-        fix="nothing is lost: orc status, then orc run CHANGE",
-    )

@@ -16,6 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+NOBODY = -1
+"""User id at the other end of a connection that was not taken up."""
+
 _SOCKET = "control.sock"
 _POINTER = "control.path"
 _LONGEST = 107
@@ -77,6 +80,23 @@ def peer(connection: Connected) -> tuple[int, int]:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("3i", raw)
     return pid, uid
+
+
+def descends_from(pid: int, ancestor: int) -> bool:
+    """Tell whether a process was started, however indirectly, by another; not by being it.
+
+    One that cannot be looked at counts as started by it.
+    """
+    while pid > 1 and pid != ancestor:
+        try:
+            # The command name may hold spaces and brackets; the fields begin after the last one.
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2]
+            pid = int(fields.split()[1])
+        except (OSError, ValueError, IndexError):
+            return True
+        if pid == ancestor:
+            return True
+    return False
 
 
 def _places(state_dir: Path) -> Iterator[Path]:

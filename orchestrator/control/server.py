@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import os
+import select
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import attrs
 import trio
 
 from orchestrator.adapters.lines import iter_lines
-from orchestrator.errors import OrchestratorError
+from orchestrator.beside import beside
+from orchestrator.errors import BusyError, OrchestratorError
 from orchestrator.text import one_line
 
 from . import endpoint, protocol
@@ -26,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_CLIENTS = 64
 _IDLE = 600.0
 _REFUSAL = 2.0
+_PAUSE = 0.2
 
 
 @attrs.frozen(kw_only=True)
@@ -36,11 +40,13 @@ class Method:
       run: takes the parameters, returns what JSON can hold; raises OrchestratorError to fail.
       changes: whether it acts on the run: what the run itself started may not call it.
       deadline: seconds it may take.
+      needs_client: whether it is cancelled when the client that asked for it hangs up.
     """
 
     run: Callable[[Mapping[str, Any]], Awaitable[Any]]
     changes: bool
     deadline: float = 10.0
+    needs_client: bool = False
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -49,14 +55,15 @@ class ControlServer:
 
     Attributes:
       state_dir: the repository's; its engine lock is ours.
-      methods: by name; ``events.subscribe`` is always there.
+      methods: by name, some of them as the parameters have it; ``events.subscribe`` is always
+        there.
       hello: what a client is told first, besides the protocol's version.
       closed: returns after the last event.
       unreachable: is told when there is no place for a socket; the engine goes on without.
     """
 
     state_dir: Path
-    methods: Mapping[str, Method]
+    methods: Mapping[str, Method | Callable[[Mapping[str, Any]], Method]]
     feed: Feed
     hello: Mapping[str, Any]
     closed: Callable[[], Awaitable[None]]
@@ -100,15 +107,18 @@ class ControlServer:
         except OSError:
             await stream.aclose()
             return
-        refusal = None
+        refusal: OrchestratorError | None = None
         if uid not in (os.geteuid(), 0):
-            refusal = f"the engine belongs to user {os.geteuid()}"
+            refusal = OrchestratorError(f"the engine belongs to user {os.geteuid()}")
         elif len(self._clients) >= MAX_CLIENTS:
-            refusal = f"{MAX_CLIENTS} others are connected already"
+            refusal = BusyError(f"{MAX_CLIENTS} others are connected already")
         async with stream:
             if refusal is not None:
+                frame = protocol.failure(
+                    None, protocol.REFUSED, refusal.message, data=refusal.document()
+                )
                 with trio.move_on_after(_REFUSAL), suppress(trio.BrokenResourceError):
-                    await stream.send_all(protocol.failure(None, protocol.REFUSED, refusal))
+                    await stream.send_all(frame)
                 return
             self._clients.add(stream)
             try:
@@ -192,13 +202,31 @@ class _Connection:
         if method is None:
             name = one_line(request.method, 80)
             raise FrameError(protocol.METHOD_NOT_FOUND, f"no method {name}")
-        if method.changes and self._pid and _descends_from(self._pid, os.getpid()):
+        if not isinstance(method, Method):
+            method = method(request.params)
+        if method.changes and self._pid and endpoint.descends_from(self._pid, os.getpid()):
             text = "what a run started may look at it, and not act on it"
             raise FrameError(protocol.REFUSED, text)
+        run = partial(method.run, request.params)
         with trio.move_on_after(method.deadline):
-            return await method.run(request.params)
+            return await (beside(self._gone, run) if method.needs_client else run())
         text = f"not done within {method.deadline:g} s"
         raise FrameError(protocol.INTERNAL_ERROR, text)
+
+    async def _gone(self) -> None:
+        """Return when the client has hung up; one that only says no more still listens.
+
+        Nothing is read for that: what a client sends meanwhile takes no memory here.
+        """
+        raw = self._stream.socket
+        while True:
+            await trio.lowlevel.wait_readable(raw)
+            poll = select.poll()
+            poll.register(raw.fileno(), 0)
+            if poll.poll(0):
+                return
+            # What waits to be read would wake us again at once.
+            await trio.sleep(_PAUSE)
 
     def _subscribe(self, request: Request, nursery: trio.Nursery) -> dict[str, Any]:
         since = request.params.get("since")
@@ -209,20 +237,3 @@ class _Connection:
         self._subscribed = True
         nursery.start_soon(self._server.feed.pump, since, self._send)
         return {}
-
-
-def _descends_from(pid: int, ancestor: int) -> bool:
-    """Tell whether a process was started, however indirectly, by another; not by being it.
-
-    One that cannot be looked at counts as started by it.
-    """
-    while pid > 1 and pid != ancestor:
-        try:
-            # The command name may hold spaces and brackets; the fields begin after the last one.
-            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2]
-            pid = int(fields.split()[1])
-        except (OSError, ValueError, IndexError):
-            return True
-        if pid == ancestor:
-            return True
-    return False

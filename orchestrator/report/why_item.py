@@ -91,6 +91,8 @@ def _because(item: Item, around: Circumstances) -> str:
     if item.claim is not None:
         since = clock_time(item.claim.at / _SECOND)
         return f"{one_line(item.claim.by)} works on it since {since}"
+    if item.track is not None:
+        return f"it is brought through its phases by hand, on {one_line(item.track.branch)}"
     if open_needs := unmet(around.known, item):
         told = ", ".join(f"{id} ({_status(around.known.get(id))})" for id in open_needs)
         return f"it needs what is not done: {told}"
@@ -164,6 +166,8 @@ def _next(item: Item, around: Circumstances) -> str:
         return f"once it is answered, it goes on {where}, with all attempts afresh"
     if item.claim is not None:
         return "runs leave it alone until it is given back, or completed"
+    if item.track is not None:
+        return "whoever works on the branch moves it on; runs leave it alone"
     if unmet(around.known, item):
         return "it goes on by itself when they are done or closed"
     if _is_at_work(around):
@@ -193,6 +197,9 @@ def _say(item: Item, around: Circumstances) -> Iterator[tuple[str, str]]:
     elif item.claim is not None:
         yield f"orc claim {id} --release", "give it back"
         yield f'orc complete {id} --summary "…"', "say that it is done"
+    elif item.track is not None:
+        yield f"orc git context --branch {id}", "see what is expected, and what closes the phase"
+        yield f"orc move {id}", "go on to the next phase"
     elif open_needs := unmet(around.known, item):
         yield f"orc why {open_needs[0]}", "see what that one waits for"
         yield f"orc edit {id} --needs none", "do not wait for any"

@@ -6,10 +6,11 @@ import fcntl
 import os
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from orchestrator.errors import BusyError
+from orchestrator.control.client import connect
+from orchestrator.errors import BusyError, OrchestratorError
 
 BACKLOG = "*"
 """What an engine is about that works on any item of the backlog."""
@@ -17,9 +18,17 @@ BACKLOG = "*"
 BRIEF = "-"
 """What an engine is about that does nothing but answer one command."""
 
+SESSION = "@"
+"""What an engine is about that answers a connected client, and makes way for any work."""
+
+HAND_OVER = 10.0
+"""Seconds that work waits for a connected client to make way."""
+
 _NAME = "engine.lock"
+_WANTED = "engine.wanted"
 # A `status` elsewhere may hold the lock for an instant.
 _PATIENCE = 0.5
+_ANSWER = 2.0
 
 
 @contextmanager
@@ -27,21 +36,13 @@ def engine_lock(state_dir: Path, item: str) -> Generator[None, None, None]:
     """Own the repository for as long as the block lasts, for the sake of ``item``.
 
     The kernel drops the lock when the process ends, however it ends. A lock file that was
-    deleted and made anew is noticed by its inode (reliability E23).
+    deleted and made anew is noticed by its inode (reliability E23). A connected client makes way
+    for work; that may take ten seconds, for what it has called is finished first.
 
     Raises:
       BusyError: when another process owns it; names its process id.
     """
-    path = state_dir / _NAME
-    try:
-        descriptor = acquire(path, _PATIENCE)
-    except BlockingIOError:
-        owner = (path.read_text(errors="replace")[:32].split() or ["unknown"])[0]
-        raise BusyError(
-            f"another orchestrator works on this repository (process {owner})",
-            where=str(path),
-            fix="orc status shows what it does, orc stop ends it",
-        ) from None
+    descriptor = _own(state_dir, item)
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()} {item}\n".encode(), 0)
@@ -52,7 +53,13 @@ def engine_lock(state_dir: Path, item: str) -> Generator[None, None, None]:
 
 def in_words(item: str) -> str:
     """Return what an engine is about as a person calls it, "" when it is about nothing."""
-    return {BACKLOG: "the backlog", BRIEF: "a command"}.get(item, item)
+    words = {BACKLOG: "the backlog", BRIEF: "a command", SESSION: "a connected client"}
+    return words.get(item, item)
+
+
+def worked_on(item: str | None) -> str | None:
+    """Return what an engine works on, None when it only answers commands, or there is none."""
+    return None if item in (BRIEF, SESSION) else item
 
 
 def running_item(state_dir: Path) -> str | None:
@@ -69,6 +76,75 @@ def running_item(state_dir: Path) -> str | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _own(state_dir: Path, item: str) -> int:
+    path, gives_way = state_dir / _NAME, item in (SESSION, BRIEF)
+    if item == SESSION and _is_wanted(state_dir):
+        raise BusyError("others want to work on this repository, and come first", where=str(path))
+    if gives_way or running_item(state_dir) != SESSION:
+        try:
+            return acquire(path, _PATIENCE)
+        except BlockingIOError:
+            if gives_way or running_item(state_dir) != SESSION:
+                raise _busy(path) from None
+    return _take_over(state_dir, path)
+
+
+def _take_over(state_dir: Path, path: Path) -> int:
+    """Lock the repository as soon as a client's engine has finished what it was called for."""
+    until = time.monotonic() + HAND_OVER
+    with _wanting(state_dir):
+        while (patience := until - time.monotonic()) > 0:
+            # It may have ended by now, or be stuck: the lock tells.
+            with suppress(OrchestratorError), connect(state_dir, patience=_ANSWER) as engine:
+                engine.call("yield", patience=_ANSWER, seconds=patience)
+            with suppress(BlockingIOError):
+                return acquire(path, _PATIENCE)
+            if worked_on(running_item(state_dir)) is not None:
+                raise _busy(path)
+    raise BusyError(
+        f"a command of a connected client is still under way (process {_owner(path)})",
+        where=str(path),
+        fix="try again when it is done, or end that client",
+    )
+
+
+@contextmanager
+def _wanting(state_dir: Path) -> Generator[None, None, None]:
+    """Let no client's engine be opened before ours, for as long as the block lasts."""
+    descriptor = os.open(state_dir / _WANTED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # others have it for an instant only
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_wanted(state_dir: Path) -> bool:
+    try:
+        descriptor = os.open(state_dir / _WANTED, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _busy(path: Path) -> BusyError:
+    return BusyError(
+        f"another orchestrator works on this repository (process {_owner(path)})",
+        where=str(path),
+        fix="orc status shows what it does, orc stop ends it",
+    )
+
+
+def _owner(path: Path) -> str:
+    return (path.read_text(errors="replace")[:32].split() or ["unknown"])[0]
 
 
 def acquire(path: Path, patience: float) -> int:

@@ -9,106 +9,27 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import attrs
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator import Orchestrator, Progress, open_orchestrator
 from orchestrator.control import endpoint, protocol
 from orchestrator.control.client import Engine, connect
-from orchestrator.control.feed import Entry, Feed
-from orchestrator.control.server import MAX_CLIENTS, ControlServer, Method
-from orchestrator.errors import EngineLostError, NoEngineError, OrchestratorError, UsageError
-from orchestrator.messages import Event
-from orchestrator.supervisor import Service
+from orchestrator.control.feed import Entry
+from orchestrator.control.server import MAX_CLIENTS
+from orchestrator.errors import (
+    EngineLostError,
+    NoEngineError,
+    OrchestratorError,
+)
+from tests.engines import METHODS, Engines, Ticked, ask, plain, thread
 
 ROOT = Path(__file__).resolve().parents[2]
-T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True)
-class Ticked(Progress):
-    number: int
-    seq: int | None = None
-    text: str = ""
-
-
-async def echo(params: Mapping[str, Any]) -> Any:
-    await trio.lowlevel.checkpoint()
-    return params
-
-
-async def refuse(params: Mapping[str, Any]) -> Any:
-    await trio.lowlevel.checkpoint()
-    raise UsageError("no such item", where="here", fix="orc status")
-
-
-async def crash(params: Mapping[str, Any]) -> Any:
-    await trio.lowlevel.checkpoint()
-    raise ZeroDivisionError
-
-
-async def hang(params: Mapping[str, Any]) -> Any:
-    await trio.sleep_forever()
-
-
-METHODS = {
-    "echo": Method(run=echo, changes=False),
-    "change": Method(run=echo, changes=True),
-    "refuse": Method(run=refuse, changes=False),
-    "crash": Method(run=crash, changes=False),
-    "never": Method(run=hang, changes=False, deadline=0.1),
-}
-
-
-def entry(event: Event) -> Entry | None:
-    return Entry(event.seq, attrs.asdict(event)) if isinstance(event, Ticked) else None
-
-
-@attrs.define
-class Engines:
-    """An engine that does nothing but serve; ``facts`` is what it has recorded."""
-
-    state_dir: Path
-    facts: list[Entry] = attrs.field(factory=list)
-    unreachable: list[OSError] = attrs.field(factory=list)
-
-    async def recorded(self, since: int) -> Sequence[Entry]:
-        await trio.lowlevel.checkpoint()
-        return [fact for fact in self.facts if fact.seq is not None and fact.seq > since][:2]
-
-    async def newest(self) -> int:
-        await trio.lowlevel.checkpoint()
-        return (self.facts[-1].seq or 0) if self.facts else 0
-
-    def server(self, orchestrator: Orchestrator) -> Service:
-        return ControlServer(
-            state_dir=self.state_dir,
-            methods=METHODS,
-            feed=Feed(
-                subscribe=orchestrator.events,
-                recorded=self.recorded,
-                newest=self.newest,
-                entry=entry,
-            ),
-            hello={"version": "0"},
-            closed=orchestrator.wait_closed,
-            unreachable=self.unreachable.append,
-        ).run
-
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Orchestrator, None]:
-        async with open_orchestrator(
-            plugins=[], servers={"control": self.server}, flush=1.0
-        ) as orchestrator:
-            yield orchestrator
 
 
 @pytest.fixture
@@ -116,26 +37,6 @@ def engines(tmp_path: Path) -> Engines:
     state_dir = tmp_path / "state"
     state_dir.mkdir(mode=0o700)
     return Engines(state_dir)
-
-
-async def thread(function: Callable[[], T]) -> T:
-    with trio.fail_after(30):
-        return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
-
-
-async def ask(engines: Engines, method: str, **params: Any) -> Any:
-    def question() -> Any:
-        with connect(engines.state_dir, patience=30) as engine:
-            return engine.call(method, patience=30, **params)
-
-    return await thread(question)
-
-
-def plain(engines: Engines) -> socket.socket:
-    raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    raw.settimeout(10)
-    raw.connect(str(endpoint.find(engines.state_dir)))
-    return raw
 
 
 async def test_a_method_answers_fails_or_is_unknown(engines: Engines) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import trio
 
+from orchestrator.errors import UsageError
 from orchestrator.guardian.client import Guardians
 from orchestrator.redact import redactor
-from orchestrator.run.backlog.gates import MOST_READ, failing
+from orchestrator.run.backlog.gates import MOST_READ, examine, failing, gate_values
 from orchestrator.run.build import Build
 from orchestrator.run.checks.checker import Checker
 from orchestrator.run.hosting.host import GuardedHost
-from orchestrator.work.backlog.pipeline import Gate
+from orchestrator.work.backlog.gate import Gate
 
 pytestmark = pytest.mark.processes
 
@@ -44,14 +45,22 @@ class Place:
 
     async def ask(self, *gates: Gate) -> tuple[str, ...]:
         with trio.fail_after(30):
-            return await failing(
-                gates,
-                root=self.root,
-                item="WRK-1",
-                phase="build",
-                checker=self.checker,
-                deadline=20.0,
+            return failing(
+                await examine(
+                    gates,
+                    root=self.root,
+                    values=gate_values("WRK-1", "build"),
+                    checker=self.checker,
+                    deadline=20.0,
+                    ask=self.checks,
+                )
             )
+
+    async def checks(self, name: str, root: Path) -> str:
+        await trio.lowlevel.checkpoint()
+        if name != "lint.check-style":
+            raise UsageError(f"no plugin has a command {name}")
+        return "" if (root / "clean").exists() else "it is not clean"
 
     def write(self, path: str, text: str = "") -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)

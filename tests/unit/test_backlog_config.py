@@ -10,8 +10,9 @@ from orchestrator.cli.config import effective
 from orchestrator.config import load_config, read_layers
 from orchestrator.errors import ConfigError
 from orchestrator.settings import Config
+from orchestrator.work.backlog.gate import Gate
 from orchestrator.work.backlog.item import Level, Size
-from orchestrator.work.backlog.pipeline import CommitPolicy, Gate, Phase, Pipeline, Staleness
+from orchestrator.work.backlog.pipeline import CommitPolicy, Phase, Pipeline, Staleness
 from orchestrator.work.backlog.rules import Guardrails, Limits
 
 WHOLE = """\
@@ -184,7 +185,16 @@ def test_wrong_table_is_named_with_its_path(
         ("command = 'x', agent = 'a'", ".agent", "command does the work"),
         ("enter = [{}]", ".enter.0", "got none"),
         ("enter = [{file='a', glob='b'}]", ".enter.0", "got file and glob"),
-        ("leave = [{glob='b', contains='x'}]", ".leave.0.contains", "only with file"),
+        ("leave = [{glob='b', contains='x'}]", ".leave.0", "contains goes only with file"),
+        (
+            "cycles = true, leave_cycle = [{file='a', cycle=-1}]",
+            ".leave_cycle.0.cycle",
+            "0 or more",
+        ),
+        ("leave_cycle = [{file='a'}]", ".leave_cycle", "only with cycles"),
+        ("commit_types = {red='test'}", ".commit_types.red", "no such sub-phase"),
+        ("subphases = ['A B']", ".subphases", "names in lower case"),
+        ("leave = [{glob='b', key='x'}]", ".leave.0", "key goes only with file"),
         ("leave = [{file='../b'}]", ".leave.0.file", "inside the project"),
         ("leave = {file='b'}", ".leave", "expected a list"),
     ],

@@ -28,6 +28,7 @@ from orchestrator.work.backlog.pipeline import Phase, Pipeline
 from orchestrator.work.backlog.queue import Queue
 from orchestrator.work.backlog.rules import Limits, Rules
 from orchestrator.work.backlog.selection import Key, RunPhase, Triage, scan
+from orchestrator.work.backlog.track import Track
 
 PIPELINES = {
     "feature": Pipeline(
@@ -65,6 +66,7 @@ def items(id: str) -> st.SearchStrategy[Item]:
         pool=optional(st.sampled_from(Pool)),
         ratings=st.builds(Assessments, impact=optional(st.sampled_from(Level))),
         claim=st.sampled_from([None, None, None, Claim(by="ann", at=1)]),
+        track=st.sampled_from([None, None, None, Track(branch="feature/x")]),
         created=st.integers(0, 2),
     ).map(with_question)
 
@@ -149,7 +151,11 @@ class IndexAgainstScan(RuleBasedStateMachine):
     @invariant()
     def counts_them(self) -> None:
         for status in Status:
-            of_it = [item for item in self.items.values() if item.status is status]
+            of_it = [
+                item
+                for item in self.items.values()
+                if item.status is status and item.track is None
+            ]
             assert self.backlog.counts[status] == len(of_it)
             wanted = [item for item in of_it if self.is_wanted(item)]
             assert self.backlog.wanted_counts[status] == len(wanted)

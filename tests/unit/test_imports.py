@@ -47,6 +47,7 @@ PURE = {
     "datetime",  # for calendars; see the test that nobody asks it for the time
     "difflib",
     "enum",
+    "fnmatch",
     "functools",
     "heapq",
     "itertools",

@@ -19,6 +19,7 @@ from orchestrator.backlog_settings import BacklogSettings, PipelineSettings
 from orchestrator.cli.parser import build_parser
 from orchestrator.work.backlog.pipeline import Phase
 from orchestrator.work.backlog.rules import Guardrails
+from orchestrator.work.machine.policy import Branches
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {"pyproject.toml", "orchestrator", "plugins", "tests", "examples", "README.md"}
@@ -200,6 +201,7 @@ def test_readme_explains_every_configuration_key() -> None:
             ("agents.<name>", settings.AgentSettings),
             ("backlog", BacklogSettings),
             ("guardrails", Guardrails),
+            ("branches", Branches),
             ("pipelines.<name>", PipelineSettings),
             ("pipelines.<name>.phases", Phase),
         )

@@ -24,6 +24,7 @@ PINS = "refs/orchestrator/pins/"
 BORROWED = "refs/orchestrator/borrowed/"
 WAITING = "refs/orchestrator/waiting/"
 BACKLOG = "refs/orchestrator/backlog"
+PHASES = "refs/orchestrator/phases/"
 OURS = ("refs/orchestrator/", BRANCHES)
 KEPT = "refs/orchestrator/kept/"
 
@@ -75,6 +76,11 @@ def kept_ref(name: str) -> str:
     return KEPT + _checked(name)
 
 
+def phases_ref(item: str) -> str:
+    """Return the ref that keeps how the item's branch came through its phases."""
+    return PHASES + _checked(item)
+
+
 def waiting_ref(item: str) -> str:
     """Return the ref of an item's results that wait to be committed together."""
     return WAITING + _checked(item)
@@ -109,12 +115,16 @@ def read_refs(git: Git, *prefixes: str) -> dict[str, RefRecord]:
     return records
 
 
-def read_commits(git: Git, tip: str, *, without: str) -> tuple[RefRecord, ...]:
-    """Return the commits that ``tip`` contains and ``without`` does not, newest first."""
+def read_commits(git: Git, tip: str, *, without: str = "", most: int = 0) -> tuple[RefRecord, ...]:
+    """Return the commits that ``tip`` contains and ``without`` does not, newest first.
+
+    Args:
+      most: how many at most, 0 for all.
+    """
     layout = "%H%x00%ct%x00%B%x00"
-    output = git.run(
-        "log", "-z", f"--format={layout}", "--end-of-options", tip, f"^{without}"
-    ).stdout
+    args = ["log", "-z", f"--format={layout}", *([f"--max-count={most}"] if most else [])]
+    args += ["--end-of-options", tip, *([f"^{without}"] if without else [])]
+    output = git.run(*args).stdout
     parts = output.decode(errors="surrogateescape").split("\0")
     return tuple(
         _record(oid, when, message)

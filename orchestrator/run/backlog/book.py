@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import attrs
 import trio
@@ -198,7 +199,8 @@ def _fact(entry: Entry, titles: dict[str, str]) -> ItemChanged:
     )
 
 
-def _document(entry: Entry) -> dict[str, str]:
+def _document(entry: Entry) -> dict[str, Any]:
+    passage = {} if entry.passage is None else {"passage": attrs.asdict(entry.passage)}
     return {
         "before": entry.before.value,
         "after": entry.after.value,
@@ -207,4 +209,5 @@ def _document(entry: Entry) -> dict[str, str]:
         "text": entry.text,
         "by": entry.by,
         "attempt": entry.attempt,
+        **passage,
     }

@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 
 from orchestrator.messages import Command
-from orchestrator.work.backlog.item import Level, Size
+from orchestrator.work.backlog.item import Level, Size, Status
 
 
 @attrs.frozen(kw_only=True)
@@ -140,6 +140,46 @@ class ClaimItem(Command[str]):
     item: str
     by: str
     release: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ItemAnswer:
+    """An item as a list shows it; ``branch`` is "" when runs work on it."""
+
+    id: str
+    title: str
+    status: str
+    phase: str
+    pipeline: str
+    priority: int
+    branch: str
+    waits: str
+
+
+@attrs.frozen(kw_only=True)
+class ItemsAnswer:
+    """Items; ``left_out``: how many there are besides."""
+
+    message: str
+    items: tuple[ItemAnswer, ...]
+    left_out: int
+
+
+@attrs.frozen(kw_only=True)
+class ListItems(Command[ItemsAnswer]):
+    """List the items of the backlog, those that are over only when asked for.
+
+    Attributes:
+      status: only those of this status.
+      all: also those that are done or closed.
+      limit: how many at most.
+    """
+
+    status: Status | None = None
+    all: bool = False
+    limit: int = attrs.field(
+        default=100, validator=[attrs.validators.ge(1), attrs.validators.le(1000)]
+    )
 
 
 @attrs.frozen(kw_only=True)

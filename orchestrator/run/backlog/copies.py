@@ -45,7 +45,7 @@ class Copies:
 
     Attributes:
       mirror: the file below the checkout, None when there shall be none.
-      brief: whether this is the engine of one command.
+      brief: whether the engine only answers commands.
     """
 
     repo: Repository

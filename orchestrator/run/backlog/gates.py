@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import attrs
 import trio
 
 from orchestrator.adapters.process import raise_if_cancelled
 from orchestrator.adapters.threads import in_thread
-from orchestrator.errors import AdapterError
+from orchestrator.errors import AdapterError, OrchestratorError
+from orchestrator.run.backlog.keys import key_problem
 from orchestrator.run.checks.verify import CheckResult
 from orchestrator.settings import Check
 from orchestrator.text import one_line
-from orchestrator.work.backlog.pipeline import Gate
+from orchestrator.work.backlog.gate import Gate, GateResult
 from orchestrator.work.globs import matches
 
 MOST_READ = 4 << 20
@@ -33,22 +33,27 @@ class Runner(Protocol):
         """Run commands in order; stop at the first that fails."""
 
 
-async def failing(
+Ask = Callable[[str, Path], Awaitable[str]]
+"""Runs the check of a plugin by its name, for a workspace; returns what is wrong, or ""."""
+
+
+async def examine(
     gates: Sequence[Gate],
     *,
     root: Path,
-    item: str,
-    phase: str,
+    values: Mapping[str, str],
     checker: Runner,
     deadline: float,
-) -> tuple[str, ...]:
-    """Return what each gate that does not hold says is wrong, and what would satisfy it.
+    ask: Ask,
+) -> tuple[GateResult, ...]:
+    """Decide every gate, in their order: which hold, and what is wrong with the others.
 
     Args:
       root: the top of the workspace, which no gate looks out of.
-      item, phase: what stands for ``{item}`` and ``{phase}``.
+      values: what stands for the placeholders of the gates.
       checker: runs commands, each under its own time limit.
-      deadline: seconds that looking at the files may take.
+      deadline: seconds that looking at the files of one gate may take.
+      ask: runs the checks of plugins.
 
     A gate that cannot be decided does not hold. Cancellation kills a command that runs.
 
@@ -57,31 +62,45 @@ async def failing(
     """
     found = []
     for gate in gates:
-        filled = _filled(gate, item, phase)
+        filled = gate.filled(values)
         if filled.command:
-            problem = await _command_problem(filled.command, checker)
+            problem = await _command_problem(filled, checker)
+        elif filled.check:
+            problem = await _check_problem(filled, root, ask)
         else:
             problem = await _path_problem(filled, root, deadline)
-        if problem:
-            found.append(problem)
+        found.append(GateResult(gate=filled, problem=problem))
     return tuple(found)
 
 
-def _filled(gate: Gate, item: str, phase: str) -> Gate:
-    texts = {
-        name: text.replace("{item}", item).replace("{phase}", phase)
-        for name, text in attrs.asdict(gate).items()
-    }
-    return Gate(**texts)
+def gate_values(item: str, phase: str, *, issue: str = "", branch: str = "") -> dict[str, str]:
+    """Return what the placeholders of a gate stand for; without a branch, the item's own."""
+    named = branch or f"orchestrator/{item}"
+    return {"item": item, "phase": phase, "issue": issue or item, "branch": named}
 
 
-async def _command_problem(command: str, checker: Runner) -> str:
-    (result,) = await checker.run((Check(run=command),))
+def failing(results: Sequence[GateResult]) -> tuple[str, ...]:
+    """Return what each gate that does not hold says is wrong."""
+    return tuple(result.problem for result in results if not result.holds)
+
+
+async def _command_problem(gate: Gate, checker: Runner) -> str:
+    (result,) = await checker.run((Check(run=gate.command),))
     if result.passed:
         return ""
     last = one_line(result.output.strip().rpartition("\n")[2])
     said = f": {last}" if last else ""
-    return f"the command `{one_line(command)}` failed ({result.reason}){said}; it has to succeed"
+    return (
+        f"the command `{one_line(gate.command)}` failed ({result.reason}){said}; it has to succeed"
+    )
+
+
+async def _check_problem(gate: Gate, root: Path, ask: Ask) -> str:
+    try:
+        found = await ask(gate.check, root)
+    except OrchestratorError as error:
+        return f"the check {gate.check} cannot be decided: {error.message}"
+    return f"{gate.check}: {one_line(found)}" if found else ""
 
 
 async def _path_problem(gate: Gate, root: Path, deadline: float) -> str:
@@ -118,16 +137,18 @@ def _file_problem(gate: Gate, root: Path) -> str:
         return f"{gate.file} leads out of the workspace; it has to be a file inside"
     if not path.exists():
         return f"{gate.file} is missing; it has to be there"
-    if not gate.contains:
+    if not (gate.contains or gate.lacks or gate.key):
         return ""
-    wanted = gate.contains.encode()
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return f"{gate.file} is not a regular file; it has to contain {gate.contains!r}"
-        if wanted in file.read(MOST_READ):
-            return ""
-    return f"{gate.file} does not contain {one_line(repr(gate.contains))}; it has to"
+            return f"{gate.file} is not a regular file; {gate.wanted}"
+        data = file.read(MOST_READ)
+    if gate.contains and gate.contains.encode() not in data:
+        return f"{gate.file} does not contain {one_line(repr(gate.contains))}; it has to"
+    if gate.lacks and gate.lacks.encode() in data:
+        return f"{gate.file} contains {one_line(repr(gate.lacks))}; it must not"
+    return key_problem(gate.file, data, gate.key) if gate.key else ""
 
 
 def _matching(root: Path, pattern: str) -> Iterator[str]:

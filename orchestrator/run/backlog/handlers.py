@@ -22,6 +22,9 @@ from orchestrator.run.backlog.commands import (
     EditItem,
     HoldItem,
     ImportItems,
+    ItemAnswer,
+    ItemsAnswer,
+    ListItems,
     MoveItem,
     RetryItem,
 )
@@ -156,6 +159,34 @@ async def claim_item(command: ClaimItem, context: Context) -> str:
         return moves.claim(view, id, command.by, now=now)
 
     return await _one(context, command.item, decide)
+
+
+@plugin.handles(ListItems, name="list-items", reads=True)
+def list_items(command: ListItems, context: Context) -> ItemsAnswer:
+    """Handle `ListItems`."""
+    found = [
+        item
+        for item in context.service(Book).backlog.items()
+        if (command.all or command.status is not None or not item.status.is_final)
+        and command.status in (None, item.status)
+    ]
+    shown = tuple(
+        ItemAnswer(
+            id=item.id,
+            title=item.title,
+            status=item.status.value,
+            phase=item.phase or "",
+            pipeline=item.pipeline or "",
+            priority=item.priority,
+            branch=item.track.branch if item.track is not None else "",
+            waits=item.question.text if item.question is not None else "",
+        )
+        for item in found[: command.limit]
+    )
+    left = len(found) - len(shown)
+    lines = [f"{each.id}  {each.status}  {each.phase}  {each.title}" for each in shown]
+    lines += [f"and {left} more"] if left else []
+    return ItemsAnswer(message="\n".join(lines) or "no items", items=shown, left_out=left)
 
 
 @plugin.handles(ImportItems, name="import-items", deadline=_DEADLINE)

@@ -6,6 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -20,9 +21,12 @@ from orchestrator.errors import UsageError
 from orchestrator.messages import Event, Fact, Progress
 from orchestrator.plugin import Registration
 from orchestrator.run.commands import RecordFact
+from orchestrator.run.engine.calls import Calls
 from orchestrator.run.engine.guidance import GiveGuidance
+from orchestrator.run.engine.offered import answered_within, command_named
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import AttemptStarted, Paused, Resumed, Warned, WorkerActed
+from orchestrator.run.lock import SESSION, worked_on
 from orchestrator.run.records.facts import event_fields, event_name
 from orchestrator.run.records.status import status_document
 from orchestrator.runtime import Orchestrator
@@ -30,7 +34,6 @@ from orchestrator.stop import StopLevel
 from orchestrator.store.store import Store
 from orchestrator.supervisor import Service
 
-_CALL_SECONDS = 150.0
 _READERS = 4
 _LATEST = 3
 """Lines of what the worker said and did that `status` shows."""
@@ -42,6 +45,7 @@ class Controls:
 
     Attributes:
       commands: what others may call by name.
+      calls: those that are under way.
     """
 
     repo: Repository
@@ -49,6 +53,7 @@ class Controls:
     item: str
     steering: Steering
     commands: Mapping[str, Registration]
+    calls: Calls
     _readers: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_READERS), init=False
     )
@@ -66,7 +71,7 @@ class Controls:
 
     def server(self, orchestrator: Orchestrator) -> Service:
         """Return the server that acts on ``orchestrator``."""
-        methods = _Methods(self, orchestrator)
+        methods, is_session = _Methods(self, orchestrator), self.item == SESSION
         return ControlServer(
             state_dir=self.repo.state_dir,
             methods={
@@ -75,7 +80,8 @@ class Controls:
                 "pause": Method(run=methods.pause, changes=True),
                 "resume": Method(run=methods.resume, changes=True),
                 "tell": Method(run=methods.tell, changes=True),
-                "call": Method(run=methods.call, changes=True, deadline=_CALL_SECONDS),
+                "call": methods.command,
+                **({"yield": Method(run=methods.give_way, changes=False)} if is_session else {}),
             },
             feed=Feed(
                 subscribe=orchestrator.events,
@@ -105,8 +111,9 @@ class Controls:
 
     async def read_status(self) -> dict[str, Any]:
         """Return what the records say, and what is only known here."""
+        running = worked_on(self.item)
         document = await trio.to_thread.run_sync(
-            lambda: status_document(self.repo.git, self.repo.state_dir, running=self.item),
+            lambda: status_document(self.repo.git, self.repo.state_dir, running=running),
             limiter=self._readers,
         )
         for item in document["items"]:
@@ -153,15 +160,30 @@ class _Methods:
         await self.orchestrator.call(GiveGuidance(item=item, text=_text(params, "text")))
         return {"interrupted": now and self.controls.steering.interrupt(item)}
 
-    async def call(self, params: Mapping[str, Any]) -> Any:
-        name, arguments = _text(params, "name"), params.get("arguments", {})
-        registration = self.controls.commands.get(name)
-        if registration is None:
-            known = ", ".join(sorted(self.controls.commands))
-            raise UsageError(f"no command {name}", fix=f"there are {known}")
+    def command(self, params: Mapping[str, Any]) -> Method:
+        registration = command_named(self.controls.commands, _text(params, "name"))
+        return Method(
+            run=partial(self.call, registration),
+            changes=not registration.reads,
+            deadline=answered_within(registration),
+            needs_client=True,
+        )
+
+    async def call(self, registration: Registration, params: Mapping[str, Any]) -> Any:
+        arguments = params.get("arguments", {})
         if not isinstance(arguments, Mapping):
-            raise UsageError("arguments is an object", where=name)
-        return plain(await self.orchestrator.call(build_command(registration, arguments)))
+            raise UsageError("arguments is an object", where=registration.name)
+        command = build_command(registration, arguments)
+        with self.controls.calls.one():
+            return plain(await self.orchestrator.call(command))
+
+    async def give_way(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        seconds = params.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise UsageError("seconds is a number")
+        await trio.lowlevel.checkpoint()
+        self.controls.calls.give_way(seconds)
+        return {}
 
     async def _record(self, fact: Fact) -> None:
         await self.orchestrator.call(RecordFact(fact=fact, item=self.controls.item, run=""))

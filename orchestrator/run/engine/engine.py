@@ -18,21 +18,23 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.bridge import Sink
 from orchestrator.errors import OrchestratorError, StoppedError
 from orchestrator.guardian.reaper import sweep_leftovers
-from orchestrator.plugin import Plugin, load_plugins
+from orchestrator.plugin import Plugin
 from orchestrator.registry import Registry
 from orchestrator.run import handlers
-from orchestrator.run.backlog import handlers as backlog
-from orchestrator.run.backlog import phase_handlers
+from orchestrator.run.backlog import phase_handlers, plugin_checks
 from orchestrator.run.backlog.book import Book, load_book
 from orchestrator.run.backlog.closing import close_finished
 from orchestrator.run.backlog.copies import Copies
 from orchestrator.run.backlog.recovery import recover_backlog
 from orchestrator.run.delivery import handlers as delivering
 from orchestrator.run.engine import guidance
+from orchestrator.run.engine.calls import Calls
 from orchestrator.run.engine.controls import Controls
+from orchestrator.run.engine.offered import offered_plugins
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import Warned
-from orchestrator.run.lock import BRIEF, engine_lock
+from orchestrator.run.lock import engine_lock, worked_on
+from orchestrator.run.machine import stepping
 from orchestrator.run.records.rebuild import rebuild
 from orchestrator.run.threads import GitThreads
 from orchestrator.runtime import Orchestrator, open_orchestrator
@@ -69,6 +71,7 @@ async def run_engine(
     signals: bool = False,
     on_force: Callable[[], None] | None = None,
     steering: Steering | None = None,
+    calls: Calls | None = None,
 ) -> T:
     """Own the repository, open an orchestrator with every plugin, and do ``work`` in it.
 
@@ -78,6 +81,7 @@ async def run_engine(
       wanted: the items of the backlog that are selected for work.
       sinks, signals, on_force: see `open_orchestrator`.
       steering: what other terminals pause and interrupt.
+      calls: what other terminals call is counted there.
 
     Raises:
       BusyError: when another engine works on the repository.
@@ -89,13 +93,15 @@ async def run_engine(
         limiter=trio.CapacityLimiter(max(2, os.cpu_count() or 2)),
         deadline=config.execution.command_timeout * _SEQUENCE,
     )
-    callable_plugins = [backlog.plugin, *load_plugins()]
+    offered = offered_plugins()
     plugins: list[Plugin] = [
         handlers.plugin,
         guidance.plugin,
         delivering.plugin,
         phase_handlers.plugin,
-        *callable_plugins,
+        plugin_checks.plugin,
+        stepping.plugin,
+        *offered,
     ]
     ended: _Ended[T] = _Ended()
     with ExitStack() as stack:
@@ -111,21 +117,23 @@ async def run_engine(
             threads=threads,
             book=book,
             mirror=repo.checkout / mirror if mirror is not None else None,
-            brief=item == BRIEF,
+            brief=worked_on(item) is None,
         )
         settled = await recover_backlog(book, repo, threads)
         settled += await close_finished(book, repo, threads)
         taken = await copies.take_over()
+        services = {Repository: repo, GitThreads: threads, Store: store, Book: book, Config: config}
         controls = Controls(
             repo=repo,
             store=store,
             item=item,
             steering=steering or Steering(),
-            commands=Registry(callable_plugins).by_name,
+            commands=Registry(offered).by_name,
+            calls=calls or Calls(),
         )
         async with open_orchestrator(
             plugins=plugins,
-            services={Repository: repo, GitThreads: threads, Store: store, Book: book},
+            services=services,
             sinks={"latest": controls.watch, **sinks},
             servers={"control": controls.server},
             grace=INTERRUPT_AFTER + _WIND_UP,

@@ -22,7 +22,8 @@ from orchestrator.errors import (
     RepositoryError,
     SpecError,
 )
-from orchestrator.run.backlog.gates import failing
+from orchestrator.run.backlog.gates import examine, failing, gate_values
+from orchestrator.run.backlog.plugin_checks import asking
 from orchestrator.run.events import Warned
 from orchestrator.run.loop.baseline import Baseline
 from orchestrator.run.plan import Plan
@@ -147,13 +148,16 @@ class Executions:
             await baseline.prepare()
         else:
             await baseline.set_up()
-        closed = await failing(
-            phase.enter,
-            root=runner.root,
-            item=item.id,
-            phase=phase.name,
-            checker=runner.checker,
-            deadline=GATE_SECONDS,
+        values = gate_values(item.id, phase.name)
+        closed = failing(
+            await examine(
+                phase.enter,
+                root=runner.root,
+                values=values,
+                checker=runner.checker,
+                deadline=GATE_SECONDS,
+                ask=asking(session.orchestrator, values),
+            )
         )
         if closed:
             reason = f"{phase.name} may not begin: " + "; ".join(closed)

@@ -9,7 +9,8 @@ import attrs
 from orchestrator.errors import AdapterError, GuardianError, OrchestratorError, StoreError
 from orchestrator.run.attempts.attempt import AttemptRunner
 from orchestrator.run.attempts.judge import Judge, Judgement
-from orchestrator.run.backlog.gates import failing
+from orchestrator.run.backlog.gates import examine, failing, gate_values
+from orchestrator.run.backlog.plugin_checks import asking
 from orchestrator.settings import Check
 from orchestrator.text import one_line
 from orchestrator.work import protect
@@ -117,13 +118,16 @@ class PhaseJudge:
             return _failed(crossed[0], "\n".join(crossed))
         is_complete = result.outcome is Outcome.COMPLETE
         if is_complete:
-            closed = await failing(
-                self.phase.leave,
-                root=self.runner.root,
-                item=self.item.id,
-                phase=self.phase.name,
-                checker=self.judge.checker,
-                deadline=GATE_SECONDS,
+            values = gate_values(self.item.id, self.phase.name)
+            closed = failing(
+                await examine(
+                    self.phase.leave,
+                    root=self.runner.root,
+                    values=values,
+                    checker=self.judge.checker,
+                    deadline=GATE_SECONDS,
+                    ask=asking(self.runner.caller, values),
+                )
             )
             if closed:
                 reason = f"it may not leave {self.phase.name}: {closed[0]}"

@@ -117,7 +117,7 @@ class Scheduler:
             if item is None:
                 continue
             moved = item.visit != self._visits[id]
-            if moved or item.claim is not None or item.is_blocked or item.status.is_final:
+            if moved or item.by_hand or item.is_blocked or item.status.is_final:
                 yield item
 
     async def _watch_stop(self) -> None:

@@ -82,7 +82,7 @@ class Session:
           OvertakenError: when it has left the phase, or a person took it.
         """
         item = self.book.get(what.item)
-        if item is None or item.claim is not None or not is_at(item, what):
+        if item is None or item.by_hand or not is_at(item, what):
             raise OvertakenError(f"{what.item} has left {what.phase}")
         return item
 

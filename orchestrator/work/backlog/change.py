@@ -11,6 +11,28 @@ from .item import Item, Status
 
 
 @attrs.frozen(kw_only=True)
+class Passage:
+    """How a branch got from one phase, or cycle, to another by hand.
+
+    Attributes:
+      source, target: phases; the same when only the cycle changed.
+      source_cycle, target_cycle: 0 outside of cycles.
+      approved_by: who said that it may be so, "" when nobody had to.
+      passed, skipped: gates that held, and that did not and were passed by force, in words.
+    """
+
+    source: str
+    target: str
+    source_cycle: int = 0
+    target_cycle: int = 0
+    forced: bool = False
+    reason: str = ""
+    approved_by: str = ""
+    passed: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Entry:
     """One line of an item's history.
 
@@ -24,6 +46,7 @@ class Entry:
       text: the summary, reason, question, answer or note.
       by: who did it: "" for the orchestrator itself.
       attempt: which attempt it is about, "" when none.
+      passage: of a branch that changed its phase or cycle: how.
     """
 
     item: str
@@ -35,6 +58,7 @@ class Entry:
     text: str = ""
     by: str = ""
     attempt: str = ""
+    passage: Passage | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -31,6 +31,7 @@ from .item import (
     Status,
     Waiting,
 )
+from .track_document import track_from, track_to
 
 UNKNOWN = "unknown"
 """Where ``Item.foreign`` keeps what a document held beyond the fields of an item."""
@@ -62,6 +63,8 @@ def item_to(item: Item) -> dict[str, Any]:
         document["question"] = {"text": item.question.text, **_fields(item.question)}
     if item.claim is not None:
         document["claim"] = {"at": item.claim.at, "by": item.claim.by}
+    if item.track is not None:
+        document["track"] = track_to(item.track)
     if item.waiting:
         document["waiting"] = [attrs.asdict(waiting) for waiting in item.waiting]
     if item.foreign:
@@ -286,6 +289,13 @@ def _value(make: Callable[..., Any], needed: tuple[str, ...] = (), **readers: _R
     return read
 
 
+def _track(value: Any) -> Any:
+    try:
+        return track_from(value)
+    except ValueError as error:
+        raise _WrongError(str(error)) from None
+
+
 # There are 256 of them, and many items.
 _ratings = functools.cache(Assessments)
 _level = _optional(_choice(Level))
@@ -320,6 +330,7 @@ _SHAPED: dict[str, _Read] = {
         )
     ),
     "claim": _optional(_value(Claim, ("by", "at"), by=_text, at=_whole)),
+    "track": _optional(_track),
     "waiting": _list(
         _value(
             Waiting,

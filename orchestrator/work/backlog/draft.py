@@ -9,7 +9,7 @@ import attrs
 
 from orchestrator.errors import IllegalStepError, UnknownItemError
 
-from .change import Change, Entry, View
+from .change import Change, Entry, Passage, View
 from .item import Item, Question, Status
 from .transitions import LEGAL, route
 
@@ -22,6 +22,7 @@ class Detail(TypedDict, total=False):
     text: str
     by: str
     attempt: str
+    passage: Passage
 
 
 class Draft:

@@ -87,7 +87,7 @@ class Backlog:
 
     @property
     def counts(self) -> Mapping[Status, int]:
-        """How many items there are of each status."""
+        """How many items there are of each status, without those that have a track."""
         return MappingProxyType(self._counts)
 
     @property
@@ -152,7 +152,12 @@ class Backlog:
         if old is not None and self._filtered:
             self._keep(old, item)
         self._items[id] = item
-        if old is None or self._filtered or old.status is not item.status:
+        if (
+            old is None
+            or self._filtered
+            or old.status is not item.status
+            or (old.track is None) is not (item.track is None)
+        ):
             if old is not None:
                 self._count(old, -1)
             self._count(item, 1)
@@ -201,6 +206,8 @@ class Backlog:
             self._kept.add(item.id)
 
     def _count(self, item: Item, step: int) -> None:
+        if item.track is not None:
+            return
         self._counts[item.status] += step
         if self._filtered and self._is_wanted(item):
             self._wanted_counts[item.status] += step

@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 
+from .track import Track
+
 
 class Status(enum.Enum):
     """Where an item is. DONE and CLOSED are final; CLOSED is ended without being done."""
@@ -190,6 +192,7 @@ class Item:
       answer: what a person said last; the next prompt tells it. ``asked``: to which question.
       summary: what the last phase said it did; the next prompt tells it.
       claim: a person works on it.
+      track: the branch that is brought through the phases by hand; runs leave the item alone.
       reason: why it was closed, or how it was completed by a person.
       visit: counts how often a phase was begun afresh; attempts of a visit share an allowance.
       subphases: how many parts its phase has reported as done, one after another.
@@ -231,6 +234,12 @@ class Item:
     created: int = 0
     updated: int = 0
     foreign: Mapping[str, Any] = NOTHING_FOREIGN
+    track: Track | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person, or an agent of theirs, has it: runs leave it alone."""
+        return self.claim is not None or self.track is not None
 
     @property
     def stage(self) -> Status:

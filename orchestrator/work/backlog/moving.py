@@ -44,6 +44,13 @@ def move(
     """
     draft = Draft(view, now)
     item = draft.open_item(id)
+    if item.track is not None:
+        raise IllegalStepError(
+            f"{id} is the branch {one_line(item.track.branch, 80)}, which goes through its phases "
+            "by hand",
+            where=id,
+            fix=f"orc move {id}; or call phase.transition-branch",
+        )
     text = reason.strip()
     if force:
         if not text or not approved_by.strip():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import attrs
 
+from .gate import Gate
 from .item import Pool
 
 DEFAULT = "feature"
@@ -32,27 +34,6 @@ class CommitPolicy(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Gate:
-    """A condition on entering or leaving a phase; exactly one of the first four is given.
-
-    ``{item}`` and ``{phase}`` in its texts stand for the item's id and the phase's name.
-
-    Attributes:
-      file: this path exists.
-      glob: a path matches this pattern.
-      absent: no path matches this pattern.
-      command: this shell command succeeds.
-      contains: text that the file holds, too; only with ``file``.
-    """
-
-    file: str = ""
-    glob: str = ""
-    absent: str = ""
-    command: str = ""
-    contains: str = ""
-
-
-@attrs.frozen(kw_only=True)
 class Phase:
     """One step of a pipeline, and who does it; at most one of the last four says so.
 
@@ -70,6 +51,11 @@ class Phase:
       command: a shell command, in place of an agent.
       call: a Python function, ``package.module:name``, in place of an agent.
       spec: the change whose stories are worked on, one after another, in place of one prompt.
+      subphases: the parts that commits of a branch in it may name.
+      commit_type: what such commits begin with; "": "chore".
+      commit_types: the same by sub-phase.
+      cycles: a branch goes through it in planned rounds.
+      leave_cycle: conditions on leaving a round for the next one.
     """
 
     name: str
@@ -88,6 +74,11 @@ class Phase:
     command: str = ""
     call: str = ""
     spec: str = ""
+    subphases: tuple[str, ...] = ()
+    commit_type: str = ""
+    commit_types: Mapping[str, str] = MappingProxyType({})
+    cycles: bool = False
+    leave_cycle: tuple[Gate, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.work.records import AttemptRecord
 
+from .gate import fill
 from .item import Assessments, Description, Item
 from .pipeline import Phase
 from .reporting import OUTCOMES, reporting, schema
@@ -37,6 +38,7 @@ def phase_prompt(
     protected: Sequence[str] = (),
     guidance: Sequence[str] = (),
     previous: AttemptRecord | None = None,
+    own_tools: bool = False,
 ) -> str:
     """Return the prompt of a phase.
 
@@ -48,6 +50,7 @@ def phase_prompt(
       protected: globs of paths that it must not change.
       guidance: what the operator says to this attempt, oldest first.
       previous: the last failure of this visit.
+      own_tools: whether the agent reports and asks by our own tools.
     """
     parts = [
         f"# Autonomous Agent\n\n{PREAMBLE}",
@@ -55,7 +58,7 @@ def phase_prompt(
         *_past(item),
         *failure(previous),
         *told(guidance),
-        _task(phase, workflows, folder),
+        _task(item.id, phase, workflows, folder),
         *checks(verify, protected),
         reporting(
             result_path,
@@ -64,6 +67,7 @@ def phase_prompt(
             "Rate again what you found to be different, and leave out the other ratings. Work "
             "that you found and that is not this item's goes into follow_ups, not into this "
             "change. commit_summary has less than 72 characters.",
+            own_tools=own_tools,
         ),
     ]
     return "\n\n".join(parts) + "\n"
@@ -128,9 +132,10 @@ def _past(item: Item) -> Iterable[str]:
     yield from unblocked(item)
 
 
-def _task(phase: Phase, workflows: Sequence[str], folder: str) -> str:
+def _task(id: str, phase: Phase, workflows: Sequence[str], folder: str) -> str:
     if phase.prompt:
-        task = phase.prompt.strip()
+        values = {"item": id, "issue": id, "phase": phase.name, "branch": f"orchestrator/{id}"}
+        task = fill(phase.prompt.strip(), values)
     elif len(workflows) == 1:
         task = f"Follow the workflow in `{workflows[0]}`."
     elif workflows:

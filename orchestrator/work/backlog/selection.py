@@ -54,7 +54,7 @@ def next_action(item: Item, rules: Rules) -> Action | None:
     None: it is ended, a person has it, or its pipeline or phase is unknown.
     """
     status = item.status
-    if item.claim is not None:
+    if item.by_hand:
         return None
     if status is Status.IN_PROGRESS or status is Status.SCOPING:
         place = _place(item, rules)
@@ -74,7 +74,7 @@ def urgency(item: Item, rules: Rules) -> Key | None:
     phase; then the older. None exactly when there is no `next_action`.
     """
     status = item.status
-    if status.is_final or item.claim is not None:
+    if status.is_final or item.by_hand:
         return None
     if status is Status.IN_PROGRESS or status is Status.SCOPING:
         place = _place(item, rules)
@@ -169,7 +169,9 @@ def scan(
         and (key := urgency(item, rules)) is not None
         and not unmet(known, item)
     )
-    in_progress = sum(item.status is Status.IN_PROGRESS for item in known.values())
+    in_progress = sum(
+        item.status is Status.IN_PROGRESS and item.track is None for item in known.values()
+    )
     promotions = [Promote(item=key[-1]) for key in keys if key[0] == PROMOTION]
     candidates = (
         action

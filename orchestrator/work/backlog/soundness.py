@@ -33,7 +33,7 @@ def unsound(items: Iterable[Item], rules: Rules) -> Iterator[Unsound]:
     """
     known = {item.id: item for item in items}
     for id, item in sorted(known.items()):
-        if item.status.is_final:
+        if item.status.is_final or item.track is not None:
             continue
         if item.status in _UNDER_WAY and (misplaced := _misplaced(item, rules)):
             yield misplaced

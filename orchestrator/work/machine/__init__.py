@@ -1,0 +1,1 @@
+"""The phase machine: a branch is brought through the phases of its workflow by hand. Pure."""
