@@ -17,6 +17,7 @@ from orchestrator.adapters.backlog.reading import ARCHIVE, SETTINGS, STORE, TASK
 from orchestrator.adapters.backlog.task_golem_export import export_task_golem
 from orchestrator.adapters.backlog.writing import write_task_files
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.adapters.workflows.importing import holds_workflows, import_workflows
 from orchestrator.text import one_line
 from orchestrator.work.backlog.document import write_line
 from orchestrator.work.backlog.item import Item
@@ -36,7 +37,9 @@ def take_over(arguments: argparse.Namespace) -> int:
     """
     path = Path(arguments.directory) / arguments.path
     if path.suffix == ".toml":
-        return _print_settings(path, as_json=arguments.json)
+        return _print_settings(import_settings(path), as_json=arguments.json)
+    if holds_workflows(path):
+        return _print_settings(import_workflows(path), as_json=arguments.json)
     repo = Repository.open(Path(arguments.directory))
     found = read_backlog(path, prefix=settings(repo, arguments).backlog.prefix)
     if arguments.dry_run:
@@ -116,9 +119,9 @@ def _tell(
     print(f"{verb} {_counted(len(new))}, {len(known)} known already, {len(notes)} notes")
 
 
-def _print_settings(path: Path, *, as_json: bool) -> int:
+def _print_settings(read: tuple[str, Sequence[str]], *, as_json: bool) -> int:
     """Print the settings of another tool as ours; standard output can become the file."""
-    toml, notes = import_settings(path)
+    toml, notes = read
     if as_json:
         print_json({"settings": toml, "notes": list(notes)})
         return 0
