@@ -16,7 +16,8 @@ from orchestrator.agents.claude_protocol import (
     user_message,
 )
 from orchestrator.agents.claude_verdict import Transcript
-from orchestrator.agents.drive import Drive, Patience, collect_result, write_prompt
+from orchestrator.agents.drive import Drive, Patience, collect_result, write_task
+from orchestrator.agents.own_tools import SERVER, TOOLS, server_config
 from orchestrator.agents.port import ProcessHost, WorkerTask
 from orchestrator.agents.result import judge
 from orchestrator.work.worker import OversizedLine, UsageSoFar, WorkerEvent, WorkerReport
@@ -44,6 +45,7 @@ class ClaudeWorker:
       executable: the program, by name or path.
       allowed_tools: what it may use without asking; anything else is refused.
       permission_mode: its ``--permission-mode``.
+      own_tools: whether it gets the tools of our own MCP server, besides those it has.
       env: variables added to the task's.
     """
 
@@ -51,6 +53,7 @@ class ClaudeWorker:
     executable: str = "claude"
     allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Write", "Read", "Glob", "Grep")
     permission_mode: str = "acceptEdits"
+    own_tools: bool = False
     env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     patience: Patience = attrs.field(factory=Patience)
 
@@ -60,8 +63,13 @@ class ClaudeWorker:
         argv += ["--output-format", "stream-json", "--verbose"]
         argv += ["--permission-mode", self.permission_mode]
         argv += ["--add-dir", str(task.directory)]
-        if self.allowed_tools:
-            argv += ["--allowedTools", ",".join(self.allowed_tools)]
+        allowed = self.allowed_tools
+        if self.own_tools:
+            argv += ["--mcp-config", server_config(task)]
+            # One by one: a server of the operator's with this name could do more.
+            allowed += tuple(f"mcp__{SERVER}__{tool}" for tool in TOOLS)
+        if allowed:
+            argv += ["--allowedTools", ",".join(allowed)]
         if task.model is not None:
             argv += ["--model", task.model]
         if task.max_turns is not None:
@@ -86,11 +94,11 @@ class ClaudeWorker:
         log: Callable[[bytes], None],
     ) -> WorkerReport:
         """Run one session; see ``Worker.work``."""
-        await write_prompt(task)
+        argv, env = self.arguments(task), self.environment(task)
+        await write_task(task, env)
         decoder, transcript = Decoder(), Transcript()
         ask, questions = trio.open_memory_channel[bytes](_QUESTIONS)
         next_usage = 0.0
-        argv, env = self.arguments(task), self.environment(task)
         async with host.run(argv, cwd=task.cwd, env=env) as process:
             drive = Drive(process, log, self.patience, task.redact)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import attrs
 import trio
 
-from orchestrator.agents.drive import Drive, Patience, collect_result, write_prompt
+from orchestrator.agents.drive import Drive, Patience, collect_result, write_task
 from orchestrator.agents.port import ProcessHost, WorkerTask
 from orchestrator.agents.result import judge, promise, read_result
 from orchestrator.text import Tail, shown
@@ -42,7 +42,8 @@ class CommandWorker:
         log: Callable[[bytes], None],
     ) -> WorkerReport:
         """Run the command; see ``Worker.work``."""
-        prompt = await write_prompt(task)
+        env = {**task.environment(), **self.env}
+        prompt = await write_task(task, env)
         argv = tuple(part.replace(PROMPT_PLACE, str(task.prompt_file)) for part in self.argv)
         as_file = any(PROMPT_PLACE in part for part in self.argv)
         said = Tail()
@@ -56,7 +57,6 @@ class CommandWorker:
             if visible := shown(text):
                 emit(Message(text=visible))
 
-        env = {**task.environment(), **self.env}
         async with host.run(argv, cwd=task.cwd, env=env) as process:
             drive = Drive(process, log, self.patience, task.redact)
 

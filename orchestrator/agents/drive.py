@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import attrs
 import trio
 
 from orchestrator.adapters.lines import iter_lines
+from orchestrator.agents.assignment import describe
 from orchestrator.agents.port import WorkerProcess, WorkerTask
 from orchestrator.agents.result import ResultFile, read_result
 from orchestrator.errors import OrchestratorError
@@ -174,10 +175,15 @@ async def _while_open(listen: Callable[[], Awaitable[None]]) -> None:
         return
 
 
-async def write_prompt(task: WorkerTask) -> bytes:
-    """Put the prompt into its file, and return it encoded."""
+async def write_task(task: WorkerTask, env: Mapping[str, str]) -> bytes:
+    """Put the prompt, and what its tools need to know, into files; return the prompt encoded.
+
+    Args:
+      env: the complete environment that the worker is started with.
+    """
     prompt = task.prompt.encode(errors="replace")
     await trio.Path(task.prompt_file).write_bytes(prompt)
+    await trio.Path(task.task_file).write_bytes(describe(task, env))
     return prompt
 
 

@@ -10,10 +10,12 @@ from typing import Protocol
 import attrs
 import trio
 
+from orchestrator.settings import Check
 from orchestrator.work.worker import WorkerEvent, WorkerReport
 
 RESULT_FILE = "result.json"
 PROMPT_FILE = "prompt.md"
+TASK_FILE = "task.json"
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +36,8 @@ class WorkerTask:
       max_cost: limit in US dollars, or None.
       resume: session of an earlier attempt to carry on, or None.
       redact: takes secrets out of a line; everything the process prints goes through it first.
+      verify: commands that decide about the result, each with its time.
+      withheld: names of variables in ``env`` that these commands do not get.
     """
 
     item: str
@@ -49,6 +53,8 @@ class WorkerTask:
     max_cost: float | None = None
     resume: str | None = None
     redact: Callable[[bytes], bytes] = bytes
+    verify: tuple[Check, ...] = ()
+    withheld: frozenset[str] = frozenset()
 
     @property
     def result_file(self) -> Path:
@@ -60,10 +66,18 @@ class WorkerTask:
         """Where the prompt lies as a file."""
         return self.directory / PROMPT_FILE
 
+    @property
+    def task_file(self) -> Path:
+        """Where the task is described for the worker's tools; see `Assignment`."""
+        return self.directory / TASK_FILE
+
     def environment(self) -> dict[str, str]:
         """Return ``env`` with the variables that tell a worker what it works on."""
+        return {**self.env, **self.variables()}
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that tell a worker, and its tools, what it works on."""
         return {
-            **self.env,
             "ORCHESTRATOR_ITEM": self.item,
             "ORCHESTRATOR_PHASE": self.phase,
             "ORCHESTRATOR_STORY": self.story,

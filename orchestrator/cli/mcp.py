@@ -33,6 +33,11 @@ def mcp(arguments: argparse.Namespace) -> int:
 
         trio.run(serve_attempt, os.environ)
         return 0
+    if "ORCHESTRATOR_ATTEMPT" in os.environ:
+        raise UsageError(
+            "a worker reports and asks; the repository's own tools are not for it",
+            fix="orc mcp --attempt, which is what a run hands to its agent",
+        )
     with heavy_imports():
         from orchestrator.mcp.repository import over_http, over_stdio
 

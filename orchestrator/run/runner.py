@@ -91,6 +91,7 @@ def make_runner(
             again=options.again,
             definition=plan.agent.definition(),
             pays=plan.agent.credential.pays if plan.agent.credential else "",
+            own_tools=plan.agent.own_tools,
         ),
         interrupt=interrupt,
         redact=redactor(os.environ, settings.env),

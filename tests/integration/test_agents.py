@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
+from orchestrator.agents.assignment import read_assignment
 from orchestrator.agents.claude import ClaudeWorker
 from orchestrator.agents.command import CommandWorker
 from orchestrator.agents.drive import Patience
+from orchestrator.agents.own_tools import TOOLS, server_command
 from orchestrator.agents.port import Worker, WorkerTask
 from orchestrator.errors import GuardianError
 from orchestrator.work.worker import (
@@ -240,6 +244,25 @@ async def test_claude_is_told_its_limits_and_never_the_prompt_in_its_arguments(
     assert "--model m --max-turns 7 --max-budget-usd 0.000001 --resume old" in argv
     assert "--allowedTools Bash,Edit,Write,Read,Glob,Grep" in argv
     assert "secret" not in argv
+
+
+async def test_claude_is_handed_our_own_tools_and_no_others(tmp_path: Path) -> None:
+    job = task(tmp_path, "secret", env={"PATH": os.defpath, "ANTHROPIC_API_KEY": "secret"})
+    worker = attrs.evolve(impostor(tmp_path, "sys.stdin.readline()\n" + SUCCESS), own_tools=True)
+    run = Run(worker, job)
+    await run.work()
+    (argv,) = run.host.started
+    (server,) = json.loads(argv[argv.index("--mcp-config") + 1])["mcpServers"].values()
+
+    assert (server["command"], server["args"]) == (sys.executable, list(server_command()[1:]))
+    assert server["env"] == job.variables()
+    allowed = argv[argv.index("--allowedTools") + 1].split(",")
+    assert allowed[:2] == ["Bash", "Edit"]
+    assert allowed[6:] == [f"mcp__orchestrator__{tool}" for tool in TOOLS]
+    assert "secret" not in " ".join(argv)
+    described = read_assignment(job.task_file)
+    assert (described.item, described.attempt) == (job.item, job.attempt)
+    assert {"ORCHESTRATOR_ATTEMPT", "CLAUDE_CODE_MAX_RETRIES"} <= set(described.withheld)
 
 
 async def test_claude_ends_by_itself_once_its_input_is_closed(tmp_path: Path) -> None:

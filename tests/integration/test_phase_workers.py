@@ -125,7 +125,7 @@ async def test_a_shell_command_does_a_phase(
 
 async def test_half_of_a_result_is_never_seen(tmp_path: Path) -> None:
     await run(call_worker("tools.phases:text"), tmp_path)
-    assert sorted(os.listdir(tmp_path / "attempt")) == ["prompt.md", "result.json"]
+    assert sorted(os.listdir(tmp_path / "attempt")) == ["prompt.md", "result.json", "task.json"]
 
 
 async def test_nobody_is_left_to_write_a_late_result(tmp_path: Path) -> None:

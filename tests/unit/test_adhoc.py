@@ -45,6 +45,17 @@ def test_its_prompt_says_the_words_and_no_box() -> None:
     assert "tick" not in text
 
 
+def test_its_prompt_names_our_own_tools_only_where_they_are() -> None:
+    change = TASK.read("")
+    text, more = (
+        story_prompt(change, change.stories[0], verify=(), own_tools=there)
+        for there in (False, True)
+    )
+    assert "report_result" not in text
+    assert more.index("`report_result`") < more.index("<promise>COMPLETE</promise>")
+    assert "`ask_operator`" in more
+
+
 def test_name_keeps_letters_that_only_have_accents() -> None:
     assert brief_slug("Räume die Küche auf, 日本!") == "raume-die-kuche-auf"
 

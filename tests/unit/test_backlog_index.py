@@ -152,9 +152,7 @@ class IndexAgainstScan(RuleBasedStateMachine):
     def counts_them(self) -> None:
         for status in Status:
             of_it = [
-                item
-                for item in self.items.values()
-                if item.status is status and item.track is None
+                item for item in self.items.values() if item.status is status and item.track is None
             ]
             assert self.backlog.counts[status] == len(of_it)
             wanted = [item for item in of_it if self.is_wanted(item)]

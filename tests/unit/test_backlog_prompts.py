@@ -53,9 +53,13 @@ def prompt(item: Item = ITEM, phase: Phase = BUILD, **more: object) -> str:
     return phase_prompt(item, phase, **known)  # type: ignore[arg-type]
 
 
-def triage(item: Item = ITEM, others: tuple[Item, ...] = ()) -> str:
+def triage(item: Item = ITEM, others: tuple[Item, ...] = (), own_tools: bool = False) -> str:
     return triage_prompt(
-        item, others=others, pipelines=RULES.pipelines, result_path="/run/result.json"
+        item,
+        others=others,
+        pipelines=RULES.pipelines,
+        result_path="/run/result.json",
+        own_tools=own_tools,
     )
 
 
@@ -132,6 +136,17 @@ def test_an_agent_is_told_not_to_commit_and_where_to_report() -> None:
         assert "do not commit" in text
         assert "```\n/run/result.json\n```" in text
         assert "$ORCHESTRATOR_RESULT" in text
+
+
+def test_an_agent_with_our_own_tools_reports_by_them_first() -> None:
+    for text, more in (
+        (prompt(), prompt(own_tools=True)),
+        (triage(), triage(own_tools=True)),
+    ):
+        assert "report_result" not in text
+        assert headings(more) == headings(text)
+        assert more.index("`report_result`") < more.index("`ask_operator`")
+        assert more.index("`ask_operator`") < more.index("$ORCHESTRATOR_RESULT")
 
 
 def test_the_example_of_a_report_is_one_of_this_phase() -> None:

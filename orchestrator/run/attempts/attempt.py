@@ -24,6 +24,7 @@ from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import WorkerActed
 from orchestrator.run.hosting.denied import Denials
 from orchestrator.run.records.opening import OpenedRun
+from orchestrator.settings import Check, Seconds
 from orchestrator.text import one_line
 from orchestrator.work.budget import Budget
 from orchestrator.work.loop import EVERYTHING, Selection, TryStory
@@ -57,6 +58,7 @@ class LoopSettings:
       wait: longest time to wait for a limit to end; 0 is never.
       again: whether a person wants to try what failed or was refused before.
       definition: tells whether the worker is the same; ``pays``: its credential, in words.
+      own_tools: whether it reports and asks by our own tools.
     """
 
     max_attempts: int
@@ -74,6 +76,7 @@ class LoopSettings:
     again: bool
     definition: str
     pays: str
+    own_tools: bool = False
     selection: Selection = EVERYTHING
 
 
@@ -164,6 +167,7 @@ class AttemptRunner:
                 learnings=learnings,
                 guidance=guidance,
                 protected=self.settings.build.protect,
+                own_tools=self.settings.own_tools,
             )
             checker = attrs.evolve(self.checker, interrupt=interrupt)
             one = attrs.evolve(self, interrupt=interrupt)
@@ -210,6 +214,8 @@ class AttemptRunner:
             max_turns=meter.budget.turns,
             max_cost=meter.budget.cost,
             redact=self.redact.data,
+            verify=self._verification(),
+            withheld=frozenset(self.settings.environment.keys() - self.checker.env.keys()),
         )
         host = attrs.evolve(
             self.checker.host,
@@ -238,6 +244,15 @@ class AttemptRunner:
         if report.verdict is Verdict.FAILED:
             report = attrs.evolve(report, reason=report.reason + denials.advice)
         return self._measured(report, meter)
+
+    def _verification(self) -> tuple[Check, ...]:
+        """Return the commands that the prompt names, each with the time it may take."""
+        until = self.opened.run.until
+        longest = Seconds(self.settings.attempt_timeout)
+        return tuple(
+            attrs.evolve(check, timeout=check.timeout or longest)
+            for check in (*self.settings.build.verify, *([Check(run=until)] if until else []))
+        )
 
     def _keep_usage(self, attempt: AttemptRecord) -> Callable[[Usage], Awaitable[None]]:
         began = trio.current_time()

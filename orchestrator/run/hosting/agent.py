@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from orchestrator.agents import own_tools
 from orchestrator.agents.claude import ClaudeWorker
 from orchestrator.agents.command import CommandWorker
 from orchestrator.agents.port import Worker
@@ -25,6 +26,7 @@ class ChosenAgent:
       name: as the person names it.
       label: for the first line of `run`: who it is, which credential pays, what it may do.
       credential: what it logs in with, which no other process gets.
+      own_tools: whether it reports and asks by our own tools.
       directories: its own configuration, which it writes to besides its workspace, and cannot
         make for itself when it is confined; ``files``: the same.
     """
@@ -34,6 +36,7 @@ class ChosenAgent:
     worker: Worker
     settings: AgentSettings
     credential: Credential | None = None
+    own_tools: bool = False
     directories: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -89,20 +92,23 @@ def _build(name: str, settings: AgentSettings, environ: Mapping[str, str]) -> Ch
         return ChosenAgent(name=name, label=name, worker=worker, settings=settings)
     credential = choose_credential(settings.credential, environ, settings.env, agent=name)
     home = Path(environ.get("HOME", "/"))
+    tools = settings.mcp and own_tools.are_installed()
     worker = ClaudeWorker(
         name=name,
         executable=settings.argv[0] if settings.argv else "claude",
         allowed_tools=settings.allowed_tools,
         permission_mode=settings.permission_mode,
+        own_tools=tools,
         env=dict(settings.env),
     )
-    tools = ",".join(settings.allowed_tools)
+    allowed = ",".join(settings.allowed_tools)
     return ChosenAgent(
         name=name,
-        label=f"{name}, {credential} ({settings.permission_mode}, tools {tools})",
+        label=f"{name}, {credential} ({settings.permission_mode}, tools {allowed})",
         worker=worker,
         settings=settings,
         credential=credential,
+        own_tools=tools,
         directories=(Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude"),),
         files=(home / ".claude.json",),
     )

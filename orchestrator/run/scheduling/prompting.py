@@ -43,6 +43,7 @@ def write_prompt(
             protected=build.protect,
             guidance=guidance,
             previous=previous,
+            own_tools=runner.settings.own_tools,
         )
     changes = runner.root / CHANGES
     existing = [path.name for path in changes.iterdir()] if changes.is_dir() else []
@@ -58,6 +59,7 @@ def write_prompt(
         protected=build.protect,
         guidance=guidance,
         previous=previous,
+        own_tools=runner.settings.own_tools,
     )
 
 

@@ -52,13 +52,29 @@ def schema(item: str, phase: str, **more: Any) -> dict[str, Any]:
 
 
 def reporting(
-    result_path: str, example: Mapping[str, Any], outcomes: Mapping[Outcome, str], rules: str
+    result_path: str,
+    example: Mapping[str, Any],
+    outcomes: Mapping[Outcome, str],
+    rules: str,
+    *,
+    own_tools: bool = False,
 ) -> str:
-    """Return the section that says how to report."""
+    """Return the section that says how to report.
+
+    Args:
+      own_tools: whether the agent can do so by our own tools.
+    """
     meanings = "\n".join(f"- `{outcome.value}`: {text}" for outcome, text in outcomes.items())
     shown = json.dumps(example, indent=2, ensure_ascii=False)
+    tools = (
+        "The last thing you do is to call the tool `report_result` of the MCP server "
+        "`orchestrator`, with the keys below but item_id and phase as its arguments, or its tool "
+        "`ask_operator` when you are blocked; then end your turn. Without these tools it goes "
+        "like this.\n\n"
+    )
     return (
-        "## Structured Output\n\nThe last thing you do is to write this file, whose path is "
+        f"## Structured Output\n\n{tools if own_tools else ''}"
+        "The last thing you do is to write this file, whose path is "
         f"also in $ORCHESTRATOR_RESULT:\n\n```\n{result_path}\n```\n\n"
         "It holds one JSON object and nothing else. item_id, phase, result and summary are "
         "needed, and item_id and phase are exactly these; leave out what you have nothing to say "

@@ -29,6 +29,7 @@ def triage_prompt(
     protected: Sequence[str] = (),
     guidance: Sequence[str] = (),
     previous: AttemptRecord | None = None,
+    own_tools: bool = False,
 ) -> str:
     """Return the prompt of a triage.
 
@@ -39,6 +40,7 @@ def triage_prompt(
       protected: globs of paths that it must not change.
       guidance: what the operator says to this attempt, oldest first.
       previous: the last failure of this visit.
+      own_tools: whether the agent reports and asks by our own tools.
     """
     outcomes: Mapping[Outcome, str] = {
         key: text for key, text in OUTCOMES.items() if key is not Outcome.SUBPHASE
@@ -73,6 +75,7 @@ def triage_prompt(
             "Rate all four in updated_assessments, and write description in its five parts. "
             "pipeline_type is exactly one of the names above, and duplicates are exactly ids from "
             "the backlog above; leave the list empty when in doubt.",
+            own_tools=own_tools,
         ),
     ]
     return "\n\n".join(parts) + "\n"
