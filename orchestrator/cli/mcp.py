@@ -43,7 +43,7 @@ def mcp(arguments: argparse.Namespace) -> int:
 
     directory = Path(arguments.directory)
     config_file = Path(arguments.config) if arguments.config else None
-    by = os.environ.get("ORC_AUTHOR", "").strip() or "an MCP client"
+    by = os.environ.get("ORC_AUTHOR", "").strip()
     if not arguments.http:
         trio.run(over_stdio, directory, config_file, by)
         return 0

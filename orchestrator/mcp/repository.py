@@ -20,7 +20,7 @@ from orchestrator.run.engine.session import Session
 from .http import serve_http
 from .server import make_server
 from .stdio import serve_stdio
-from .tools import ASKER, Progress, Resource, Tool, tools_of
+from .tools import ASKER, CLIENT, Progress, Resource, Tool, tools_of
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INSTRUCTIONS = """\
@@ -30,7 +30,10 @@ phase, and which gates close it; phase_start_work begins a new branch. Commit wi
 git_commit_changes, which writes the phase into the message. Go on with phase_transition_branch \
 when every gate holds. phase_force_transition is for a person's decision: give their reason and \
 name. Ask with phase_ask_operator what only a person can decide. Run phase_run_verify before you \
-say that something is done. An error says what happened and what to do next."""
+say that something is done. An error says what happened and what to do next; where it names a \
+command line, `orc move` is phase_transition_branch, with --cycle phase_transition_cycle, with \
+--force phase_force_transition, `orc git VERB` is the tool of that verb, and `orc answer` is a \
+person's."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +41,7 @@ class Who:
     """Gives the commands of a client, and says in whose name.
 
     Attributes:
-      by: what the records say who asked.
+      by: what the records say who asked, "" for what the client calls itself.
     """
 
     session: Session
@@ -48,7 +51,8 @@ class Who:
         """Run a command; see `Session.call`."""
         registration = self.session.commands.get(name)
         if registration is not None and hasattr(attrs.fields(registration.command), ASKER):
-            arguments = {**arguments, ASKER: self.by}
+            by = self.by or f"{CLIENT.get() or 'a client'} (MCP)"
+            arguments = {**arguments, ASKER: by}
         return await self.session.call(name, arguments, progress)
 
 

@@ -21,7 +21,7 @@ from orchestrator.text import one_line
 
 from .answers import Answers, announced
 from .notes import Notes
-from .tools import Progress, Resource, Tool
+from .tools import CLIENT, Progress, Resource, Tool
 
 MOST_AT_ONCE = 512
 """Calls and readings that run at the same time, of all clients together."""
@@ -83,6 +83,7 @@ class _Front:
     ) -> types.CallToolResult:
         """Answer a call. Whatever happens is an answer, except that the client cancels it."""
         await trio.lowlevel.checkpoint()
+        CLIENT.set(_name_of(request))
         tool = self.tools.get(params.name)
         if tool is None:
             return self.answers.failure(_unknown(params.name, self.tools))
@@ -180,6 +181,12 @@ def _listed(tool: Tool) -> types.Tool:
             title=title, read_only_hint=tool.reads, destructive_hint=not tool.reads
         ),
     )
+
+
+def _name_of(request: Request) -> str:
+    """Return what the client calls itself, "" when it does not say."""
+    known = request.session.client_params
+    return one_line(known.client_info.name, 60) if known is not None else ""
 
 
 def _unheard(_: float | None, __: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,6 +21,9 @@ Progress = Callable[[float | None, str], None]
 
 LONGEST = 1024
 """Characters of a description; clients send all of them with every request to their model."""
+
+CLIENT: ContextVar[str] = ContextVar("client", default="")
+"""What the client calls itself whose call goes on, "" when it does not say."""
 
 ASKER = "by"
 """The field of a command that says who asks: the server fills it in."""

@@ -27,6 +27,13 @@ class GitThreads:
     limiter: trio.CapacityLimiter
     deadline: float
 
+    def apart(self) -> GitThreads:
+        """Return one whose function takes no place of others: it may wait for a hook or a network.
+
+        Whoever uses it bounds by a lane how many there are.
+        """
+        return attrs.evolve(self, limiter=trio.CapacityLimiter(1))
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` in a thread.
 

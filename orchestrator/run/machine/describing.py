@@ -85,7 +85,8 @@ def guidance_of(item: Item, rules: Rules) -> str:
         cycle = track.plan.cycle(track.cycle)
         total = len(track.plan.cycles)
         where = f"Cycle {track.cycle} of {total}" if total else f"Cycle {track.cycle}, unplanned"
-        said = f" {cycle.name}: over when {cycle.exit_criteria}" if cycle is not None else ""
+        name = f" {cycle.name}" if cycle is not None and cycle.name else ""
+        said = f"{name}, over when: {cycle.exit_criteria}" if cycle is not None else ""
         lines.append(f"{where}{said}.")
     wanted = gates_in_words(item, phase)
     if wanted:
@@ -113,11 +114,19 @@ def planned_of(item: Item) -> Planned:
     )
     lines = [f"{track.branch}: " + ("nothing is planned" if not (cycles or phases) else "the plan")]
     for each in cycles:
-        lines.append(f"cycle {each.number} ({each.state}) {each.name}: {each.exit_criteria}")
-        lines += [f"  - {part.id}: {part.description}" for part in each.deliverables]
+        lines.append(
+            f"cycle {each.number} {each.name} ({each.state}), over when: {each.exit_criteria}"
+        )
+        lines += [
+            f"  - {part.id}{part.description and f': {part.description}'}"
+            for part in each.deliverables
+        ]
     for wanted in phases:
         lines.append(f"{wanted.phase} brings")
-        lines += [f"  - {part.id}: {part.description}" for part in wanted.deliverables]
+        lines += [
+            f"  - {part.id}{part.description and f': {part.description}'}"
+            for part in wanted.deliverables
+        ]
     return Planned(
         message="\n".join(lines), item=item.id, branch=track.branch, cycles=cycles, phases=phases
     )

@@ -10,12 +10,12 @@ import trio
 
 from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.checkout import history
-from orchestrator.adapters.git.checkout.running import OwnGit
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.context import Context
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book
+from orchestrator.run.machine.own_git import own_git
 from orchestrator.run.machine.record import Known, Step, known_of
 from orchestrator.run.threads import GitThreads
 from orchestrator.settings import Config
@@ -45,14 +45,6 @@ class Found:
     item: Item
     saved: bool
     trail: tuple[Step, ...] = ()
-
-
-def own_git(context: Context) -> OwnGit:
-    """Return git as the operator has it, on his checkout."""
-    repo = context.service(Repository)
-    return OwnGit(
-        executable=repo.git.executable, checkout=repo.checkout, deadline=repo.git.deadline
-    )
 
 
 async def current_branch(context: Context) -> str:

@@ -17,7 +17,6 @@ from orchestrator.adapters.git.checkout import (
 )
 from orchestrator.adapters.git.checkout.looking import Status
 from orchestrator.adapters.git.checkout.paths import shown_name
-from orchestrator.adapters.git.checkout.running import OwnGit
 from orchestrator.context import Context
 from orchestrator.errors import IllegalStepError, UsageError
 from orchestrator.plugin import Plugin
@@ -58,6 +57,7 @@ from orchestrator.run.machine.guards import (
     require_ready,
     require_unprotected,
 )
+from orchestrator.run.machine.own_git import apart, own_git, patient_git
 from orchestrator.run.machine.stepping import KeepRecord
 from orchestrator.run.threads import GitThreads
 from orchestrator.settings import Config
@@ -71,8 +71,6 @@ from orchestrator.work.machine.steps import phase_of, track_of, workflow_of
 plugin = Plugin("git")
 _LOOK = 60.0
 _CHANGE = 900.0
-_HOOKS = 10.0
-"""How many times longer a command may take that runs hooks, or asks a remote."""
 
 
 def _lane(_: object) -> str:
@@ -82,13 +80,13 @@ def _lane(_: object) -> str:
 @plugin.handles(ShowStatus, name="show-status", deadline=_LOOK, reads=True)
 async def show_status(_: ShowStatus, context: Context) -> StatusAnswer:
     """Handle `ShowStatus`."""
-    return _status(await context.service(GitThreads).run(looking.status, finding.own_git(context)))
+    return _status(await context.service(GitThreads).run(looking.status, own_git(context)))
 
 
 @plugin.handles(ListBranches, name="list-branches", deadline=_LOOK, reads=True)
 async def list_branches(command: ListBranches, context: Context) -> BranchesAnswer:
     """Handle `ListBranches`."""
-    book, git = context.service(Book), finding.own_git(context)
+    book, git = context.service(Book), own_git(context)
     found = await context.service(GitThreads).run(looking.branches, git, remote=command.remote)
     answers = []
     for branch in found:
@@ -121,9 +119,9 @@ async def create_branch(command: CreateBranch, context: Context) -> Done:
     base = command.base or branches.default_base or await finding.current_branch(context)
     branches.check_base(command.branch, base)
     await require_free_checkout(context)
-    head = await context.service(GitThreads).run(
+    head = await apart(context).run(
         branching.create_branch,
-        _patient(context),
+        patient_git(context),
         command.branch,
         base,
         keep_changes=command.keep_changes,
@@ -140,9 +138,7 @@ async def create_branch(command: CreateBranch, context: Context) -> Done:
 async def checkout_branch(command: CheckoutBranch, context: Context) -> CheckedOut:
     """Handle `CheckoutBranch`."""
     await require_free_checkout(context)
-    switched = await context.service(GitThreads).run(
-        branching.switch, _patient(context), command.branch
-    )
+    switched = await apart(context).run(branching.switch, patient_git(context), command.branch)
     return await _checked_out(
         context, switched.branch, switched.head, command.by, created=switched.created
     )
@@ -160,7 +156,7 @@ async def commit_changes(command: CommitChanges, context: Context) -> CommitMade
     where = Scope(phase=phase.name, subphase=command.subphase, cycle=track.cycle)
     text = scope.message(config.branches, phase, where, command.message, command.commit_type)
     await require_free_checkout(context)
-    git, threads = _patient(context), context.service(GitThreads)
+    git, threads = patient_git(context), apart(context)
     before = await threads.run(looking.status, git)
     wanted = before.uncommitted
     if command.files is not None:
@@ -179,7 +175,7 @@ async def commit_changes(command: CommitChanges, context: Context) -> CommitMade
     recorded.tell(context.publish)
     files = tuple(map(shown_name, made.files))
     return CommitMade(
-        message=f"{made.commit[:9]} {made.subject}\n{len(files)} files: {', '.join(files[:20])}",
+        message=f"{made.commit[:9]} {made.subject}\n{_counted(files)}",
         commit=made.commit,
         subject=made.subject,
         files=files,
@@ -191,7 +187,7 @@ async def commit_changes(command: CommitChanges, context: Context) -> CommitMade
 async def stage_files(command: StageFiles, context: Context) -> StatusAnswer:
     """Handle `StageFiles`."""
     await require_free_checkout(context)
-    git = finding.own_git(context)
+    git = own_git(context)
     return _status(await context.service(GitThreads).run(staging.stage, git, command.files))
 
 
@@ -199,7 +195,7 @@ async def stage_files(command: StageFiles, context: Context) -> StatusAnswer:
 async def unstage_files(command: UnstageFiles, context: Context) -> StatusAnswer:
     """Handle `UnstageFiles`."""
     await require_free_checkout(context)
-    git = finding.own_git(context)
+    git = own_git(context)
     return _status(await context.service(GitThreads).run(staging.unstage, git, command.files))
 
 
@@ -208,7 +204,7 @@ async def restore_files(command: RestoreFiles, context: Context) -> Done:
     """Handle `RestoreFiles`."""
     await require_free_checkout(context)
     restored = await context.service(GitThreads).run(
-        restoring.restore, finding.own_git(context), command.files, command.source
+        restoring.restore, own_git(context), command.files, command.source
     )
     files = ", ".join(map(shown_name, restored.paths))
     told = f"; what they were is kept: git show {restored.kept}:PATH" if restored.kept else ""
@@ -224,7 +220,7 @@ async def show_diff(command: ShowDiff, context: Context) -> TextAnswer:
     """Handle `ShowDiff`."""
     text = await context.service(GitThreads).run(
         history.diff,
-        finding.own_git(context),
+        own_git(context),
         against=command.against,
         staged=command.staged,
         stat=command.stat,
@@ -238,7 +234,7 @@ async def show_log(command: ShowLog, context: Context) -> LogAnswer:
     """Handle `ShowLog`."""
     found = await context.service(GitThreads).run(
         history.log,
-        finding.own_git(context),
+        own_git(context),
         start=command.start,
         limit=command.limit,
         paths=command.files,
@@ -257,8 +253,8 @@ async def show_log(command: ShowLog, context: Context) -> LogAnswer:
 @plugin.handles(FetchRemote, name="fetch-remote", deadline=_CHANGE, lane=lambda _: "remote")
 async def fetch_remote(command: FetchRemote, context: Context) -> Done:
     """Handle `FetchRemote`."""
-    fetched = await context.service(GitThreads).run(
-        remote.fetch, _patient(context), command.remote, prune=command.prune
+    fetched = await apart(context).run(
+        remote.fetch, patient_git(context), command.remote, prune=command.prune
     )
     changed = ", ".join(map(shown_name, fetched.changed)) or "nothing is new"
     return Done(message=f"fetched from {fetched.remote}: {changed}")
@@ -268,9 +264,9 @@ async def fetch_remote(command: FetchRemote, context: Context) -> Done:
 async def pull_branch(command: PullBranch, context: Context) -> CheckedOut:
     """Handle `PullBranch`."""
     await require_free_checkout(context)
-    pulled = await context.service(GitThreads).run(
+    pulled = await apart(context).run(
         remote.pull,
-        _patient(context),
+        patient_git(context),
         rebase=command.how == "rebase",
         merge=command.how == "merge",
     )
@@ -286,9 +282,7 @@ async def push_branch(command: PushBranch, context: Context) -> Done:
     """Handle `PushBranch`."""
     branch = command.branch or await finding.current_branch(context)
     context.service(Config).branches.check_unprotected(branch, "it is not pushed from here")
-    pushed = await context.service(GitThreads).run(
-        remote.push, _patient(context), branch, command.remote
-    )
+    pushed = await apart(context).run(remote.push, patient_git(context), branch, command.remote)
     what = "is new there" if pushed.is_new else "was brought up to date there"
     what = what if pushed.is_changed else "was up to date there"
     return Done(
@@ -308,7 +302,7 @@ async def merge_branch(command: MergeBranch, context: Context) -> Done:
         require_ready(context, item)
     await require_free_checkout(context)
     into = await finding.current_branch(context)
-    git, threads = _patient(context), context.service(GitThreads)
+    git, threads = patient_git(context), apart(context)
     head = await threads.run(merging.merge, git, command.branch, command.message)
     told = f"{command.branch} was merged into {into}: {head[:9]}"
     if found is not None and item is not None:
@@ -336,8 +330,8 @@ async def delete_branch(command: DeleteBranch, context: Context) -> Done:
             where=item.id,
             fix=f'merge it, or end it: orc close {item.id} --reason "…"',
         )
-    deleted = await context.service(GitThreads).run(
-        branching.delete_branch, _patient(context), command.branch, force=command.force
+    deleted = await apart(context).run(
+        branching.delete_branch, patient_git(context), command.branch, force=command.force
     )
     told = f"{command.branch} was deleted; it was at {deleted.head[:9]}"
     told += f" and is kept at {deleted.kept}" if deleted.kept else ""
@@ -357,7 +351,7 @@ async def delete_branch(command: DeleteBranch, context: Context) -> Done:
 @plugin.handles(StashChanges, name="stash-changes", deadline=_CHANGE, lane=_lane)
 async def stash_changes(command: StashChanges, context: Context) -> Done:
     """Handle `StashChanges`."""
-    git, threads = _patient(context), context.service(GitThreads)
+    git, threads = patient_git(context), apart(context)
     if command.action == "list":
         stashes = await threads.run(stashing.stash_list, git)
         lines = [f"{each.name}  {clock_time(each.at)}  {each.subject}" for each in stashes]
@@ -429,15 +423,15 @@ def _require_there(command: CommitChanges, item: Item) -> None:
         )
 
 
-def _patient(context: Context) -> OwnGit:
-    """Return the operator's git with the time that hooks and remotes need."""
-    git = finding.own_git(context)
-    return attrs.evolve(git, deadline=git.deadline * _HOOKS)
-
-
 def _covers(name: str, path: str) -> bool:
     name = name.removeprefix("./").rstrip("/")
     return name in ("", ".", path) or path.startswith(f"{name}/")
+
+
+def _counted(files: tuple[str, ...]) -> str:
+    """Return some names, and how many there are."""
+    noun = "file" if len(files) == 1 else "files"
+    return f"{len(files)} {noun}: {', '.join(files[:20])}{', …' if len(files) > 20 else ''}"
 
 
 def _status(state: Status) -> StatusAnswer:

@@ -50,6 +50,8 @@ from orchestrator.run.machine.describing import (
     state_of,
 )
 from orchestrator.run.machine.gating import CheckoutRunner
+from orchestrator.run.machine.guards import require_free_checkout
+from orchestrator.run.machine.own_git import apart, own_git, patient_git
 from orchestrator.run.machine.stepping import KeepRecord, TakeStep
 from orchestrator.run.threads import GitThreads
 from orchestrator.settings import Config
@@ -75,8 +77,7 @@ _HISTORY = 20
 async def start_work(command: StartWork, context: Surroundings) -> Started:
     """Handle `StartWork`."""
     book, config = context.service(Book), context.service(Config)
-    threads, git = context.service(GitThreads), finding.own_git(context)
-    branch, base = command.branch, command.base
+    branch = command.branch
     workflow = finding.workflow_for(config, book.rules, branch, command.workflow)
     if finding.item_of(book, branch) is not None:
         raise UsageError(
@@ -85,18 +86,11 @@ async def start_work(command: StartWork, context: Surroundings) -> Started:
             fix=f"orc git checkout {branch}, orc move {branch}",
         )
     config.branches.check_unprotected(branch, "work goes on branches of its own")
+    await require_free_checkout(context)
     known = await finding.known_branch(context, branch)
-    if not known.tip:
-        config.branches.check_name(branch)
-        base = base or config.branches.default_base or await finding.current_branch(context)
-        config.branches.check_base(branch, base)
-        await threads.run(branching.create_branch, git, branch, base)
-        item = None
-    else:
-        await threads.run(branching.switch, git, branch)
-        base = base or await finding.base_of(context, branch)
-        item = finding.put_back(context, branch, known) if known.item is not None else None
-    if item is not None:
+    base = await _check_out(command, context, exists=bool(known.tip))
+    if known.item is not None and not known.item.status.is_final:
+        item = finding.put_back(context, branch, known)
         found = finding.Found(item=item, saved=False, trail=known.trail)
         item = await finding.save(context, found, command.by)
     else:
@@ -117,10 +111,24 @@ async def start_work(command: StartWork, context: Surroundings) -> Started:
         )
         item = change.items[-1]
     warnings = await context.call(KeepRecord(item=item.id))
-    state = state_of(item, book.rules)
     made = f"made from {base}" if not known.tip else "taken up as it is"
     lines = [f"{branch} was {made}, and is checked out", *warnings, guidance_of(item, book.rules)]
-    return Started(message="\n".join(lines), created=not known.tip, state=state)
+    return Started(
+        message="\n".join(lines), created=not known.tip, state=state_of(item, book.rules)
+    )
+
+
+async def _check_out(command: StartWork, context: Surroundings, *, exists: bool) -> str:
+    """Check the branch out, made when it does not exist; returns what it was made from."""
+    branches, git = context.service(Config).branches, patient_git(context)
+    if exists:
+        await apart(context).run(branching.switch, git, command.branch)
+        return command.base or await finding.base_of(context, command.branch)
+    branches.check_name(command.branch)
+    base = command.base or branches.default_base or await finding.current_branch(context)
+    branches.check_base(command.branch, base)
+    await apart(context).run(branching.create_branch, git, command.branch, base)
+    return base
 
 
 @plugin.handles(GetState, name="get-state", deadline=_QUICK, reads=True)
@@ -135,7 +143,7 @@ async def get_context(command: GetContext, context: Surroundings) -> Context:
     """Handle `GetContext`."""
     found = await finding.find(context, command.branch)
     item, rules = found.item, context.service(Book).rules
-    threads, git = context.service(GitThreads), finding.own_git(context)
+    threads, git = context.service(GitThreads), own_git(context)
     start = track_of(item).branch
     listed = (
         await threads.run(git_history.log, git, start=start, limit=command.commits)
