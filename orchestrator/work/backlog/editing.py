@@ -115,7 +115,7 @@ def add_all(
     for wanted in new:
         title = check_title(wanted.title)
         id = fresh(mint, draft)
-        check_pipeline(rules, wanted.pipeline, id)
+        check_pipeline(rules, wanted.pipeline, title)
         parent = keys.get(wanted.parent, wanted.parent) if wanted.parent else None
         if parent is not None:
             check_parent(draft, id, parent)
