@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.git import workspace
+from orchestrator.adapters.git.checkout.restoring import restore
+from orchestrator.adapters.git.checkout.running import OwnGit
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.run.delivery import discarding, landing, planning
 from orchestrator.run.delivery.retention import Collected, collect
@@ -87,3 +89,12 @@ def test_workspace_that_a_killed_finish_left_is_collected(done: Scratch) -> None
     place = planning.prepare_merge(repo, CHANGE, repo.head)
     assert place.path in collected(done, 0).files
     assert not place.path.exists()
+
+
+def test_what_a_restore_put_aside_goes_after_its_time(done: Scratch) -> None:
+    (done.path / "README.md").write_text("mine")
+    kept = restore(OwnGit.open(done.path), ["README.md"]).kept
+    assert kept is not None
+    assert kept not in collected(done, 13, dry_run=True).refs
+    assert kept in collected(done, 15).refs
+    assert kept not in pins(done).split()

@@ -36,7 +36,8 @@ def collect(
     """Remove pins, logs, workspaces and trash that are older than ``retention`` seconds.
 
     Pins and logs go only when their item was delivered or given up that long ago and its branch
-    is gone; a workspace only when its item was; so nothing that is not delivered is touched.
+    is gone; a workspace only when its item was; so nothing that is not delivered is touched, except
+    what files held that a person restored that long ago.
 
     Args:
       dry_run: change nothing, only say what would go.
@@ -55,6 +56,7 @@ def collect(
         and _item_of(name, ref) in old
         and (ref.timestamp < before or name.startswith((refs.BASES, refs.PINS)))
     }
+    doomed |= {name: ref.oid for name, ref in found.items() if _is_old_restore(name, before)}
     names = sorted(doomed)[:limit]
     room = None if limit is None else limit - len(names)
     files = [*_old_files(repo, found, runs, set(names), before)][:room]
@@ -73,6 +75,12 @@ def _is_over(found: dict[str, refs.RefRecord], run: RunRecord, before: float) ->
     kept = [ref.timestamp for name, ref in found.items()
             if name.startswith(refs.KEPT) and _item_of(name, ref) == run.item]  # fmt: skip
     return max(kept, default=run.at) < before
+
+
+def _is_old_restore(name: str, before: float) -> bool:
+    """Whether a ref keeps what files held before they were restored, before that time."""
+    at = name.removeprefix(f"{refs.KEPT}restore-").partition("-")[0]
+    return name.startswith(f"{refs.KEPT}restore-") and at.isdecimal() and int(at) < before
 
 
 def _item_of(name: str, ref: refs.RefRecord) -> str:
