@@ -211,8 +211,10 @@ def _phase_problems(path: str, phase: Mapping[str, Any], side_by_side: bool) -> 
 
 
 def _gate_problems(path: str, gate: Mapping[str, Any]) -> Iterator[Problem]:
-    given = {key: value for key, value in gate.items() if key in (*KINDS, *ABOUT_FILES)}
-    if all(isinstance(value, str) for value in given.values()) and (fault := Gate(**given).fault):
+    given = {key: value for key, value in gate.items() if key in (*KINDS, "verify", *ABOUT_FILES)}
+    if all(isinstance(value, (str, bool)) for value in given.values()) and (
+        fault := Gate(**given).misfit
+    ):
         yield Problem(path, fault)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ _WORDS: Mapping[Any, str] = {
     str: "TEXT", int: "INT", float: "NUMBER", bool: "true|false", Path: "PATH",
     types.NoneType: "null",
 }  # fmt: skip
+_ENTRY = re.compile(r"( +)(\w+(?:, \w+)*):\s+(.*)")
 _MANY = (list, tuple, set, frozenset, Sequence)
 
 
@@ -92,6 +95,34 @@ def read_argument(registration: Registration, name: str, text: str) -> Any:
 def plain(result: object) -> Any:
     """Return a command's result as JSON can hold it."""
     return json.loads(json.dumps(_CONVERTER.unstructure(result), default=str))
+
+
+def field_descriptions(kind: type[Any]) -> dict[str, str]:
+    """Return what the ``Attributes:`` sections of a class and its bases say, by field."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
+        _, _, section = f"\n{text}\n".partition("\nAttributes:\n")
+        found |= _entries(section)
+    return found
+
+
+def _entries(section: str) -> dict[str, str]:
+    """Return the entries of a section, which ends where the text is no longer indented."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    depth = 0
+    for line in section.splitlines():
+        if line and not line.startswith(" "):
+            break
+        entry = _ENTRY.fullmatch(line)
+        # What is indented deeper than its entry goes on with it, whatever it looks like.
+        if entry is not None and (not names or len(entry[1]) <= depth):
+            depth, names = len(entry[1]), entry[2].split(", ")
+            found |= dict.fromkeys(names, entry[3].strip())
+        elif line.strip():
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return found
 
 
 def _word(kind: Any) -> str | None:

@@ -22,6 +22,9 @@ from orchestrator.plugin import Registration
 from orchestrator.registry import Registry
 from orchestrator.stop import StopWatcher
 
+MOST_AT_ONCE = 64
+"""Calls that run at the same time: a client that has that many stays quick."""
+
 INPUT: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": True}
 
 
@@ -155,7 +158,12 @@ async def main(directory: Path, kind: str) -> None:
         from orchestrator.mcp.stdio import serve_stdio
 
     server = make_server(
-        Toys(directory).tools(), RESOURCES, name="toy", version="1", instructions="Play."
+        Toys(directory).tools(),
+        RESOURCES,
+        name="toy",
+        version="1",
+        instructions="Play.",
+        most_at_once=MOST_AT_ONCE,
     )
     watcher = StopWatcher()
     async with trio.open_nursery() as nursery:

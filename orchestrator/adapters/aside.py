@@ -77,6 +77,25 @@ def problems(path: str, text: str, *, deadline: float = DEADLINE) -> tuple[str, 
         return ("it is more than the parser can take",)
 
 
+def key_problem(path: str, text: str, key: str, *, deadline: float = DEADLINE) -> str:
+    """Return why a file has no such key, as `keys.key_problem` does.
+
+    That it cannot be found out is a problem, too.
+
+    Raises:
+      NotStartedError: the process could not be started.
+    """
+    try:
+        found = _call("key_problem", {"path": path, "text": text, "key": key}, deadline)
+    except NotStartedError:
+        raise
+    except AdapterTimedOutError:
+        return f"{path} cannot be parsed within {deadline:g} s; it has to have the key {key}"
+    except AdapterError:
+        return f"{path} is more than the parser can take; it has to have the key {key}"
+    return str(found)
+
+
 def _call(function: str, arguments: dict[str, object], deadline: float) -> Any:
     # A thread in the middle of an expression cannot be stopped, and the whole program stands still
     # meanwhile, as it does while Python is parsed, which may even end it; a process is killed.

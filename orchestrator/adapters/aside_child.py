@@ -30,6 +30,10 @@ def _function(name: str) -> Callable[..., object]:
         from orchestrator.work.substitution import substituted
 
         return substituted
+    if name == "key_problem":
+        from .keys import key_problem
+
+        return key_problem
     from .well_formed import problems
 
     return problems

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
 from orchestrator.errors import EditError, UsageError
+from orchestrator.work.backlog.text import one_line
 from orchestrator.work.edit import LIMIT, Request, apply, unified_diff
 from orchestrator.work.globs import matches
 
@@ -20,6 +21,10 @@ Mode = Literal["strict", "interactive", "verify_only"]
 """An edit that leaves a file malformed is refused, or made and told of; the last makes none."""
 
 _BOM = b"\xef\xbb\xbf"
+
+
+def _nothing(_: str) -> bool:
+    return False
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +53,7 @@ def edit_file(
     *,
     mode: Mode = "strict",
     protect: Sequence[str] = (),
+    named: Callable[[str], bool] = _nothing,
 ) -> Edited:
     """Edit a file, or make a new one with its directories.
 
@@ -59,7 +65,8 @@ def edit_file(
       root: the top of the workspace, which no path leads out of.
       path: relative to it; an absolute one when it is inside.
       mode: "strict" refuses an edit that leaves a file malformed which was not before.
-      protect: globs of what may not be edited.
+      protect: globs of what may not be edited, neither by its name nor by one that leads to it.
+      named: whether a path may be edited all the same.
 
     Raises:
       UsageError: the path leads out of the workspace or to git's own files, or is protected; or
@@ -70,7 +77,7 @@ def edit_file(
       NotStartedError: no process could be started for an expression or a parser.
     """
     place = place_of(root, path)
-    _check_protected(place, protect)
+    _check_protected(place, protect, named)
     try:
         with turn(root) as top:
             with directory_of(top, place, make=False) as directory:
@@ -91,13 +98,15 @@ def edit_file(
         ) from error
 
 
-def _check_protected(place: Place, protect: Sequence[str]) -> None:
-    for glob in protect:
-        if matches(place.asked, glob) or matches(place.real, glob):
+def _check_protected(place: Place, protect: Sequence[str], named: Callable[[str], bool]) -> None:
+    for path in dict.fromkeys((place.asked, place.real)):
+        glob = next((glob for glob in protect if matches(path, glob)), None)
+        if glob is not None and not named(path):
             raise UsageError(
-                f"{place.asked} is protected ({glob})",
+                f"protected: {one_line(path, 120)} ({glob})",
                 where="path",
-                fix="leave it as it is, and say what should change in it and why",
+                fix="leave it as it is, and say what should change in it and why; who edits for an "
+                "item may edit what its description names",
             )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.control.client import Engine, connect
 from orchestrator.control.patience import Patience
-from orchestrator.control.protocol import MAX_FRAME
+from orchestrator.control.replies import ending
 from orchestrator.errors import (
     BusyError,
     EngineLostError,
@@ -20,12 +20,11 @@ from orchestrator.errors import (
     OrchestratorError,
     StoppedError,
 )
-from orchestrator.run.lock import BRIEF
 
 from .place import find_state
 
-MOST = MAX_FRAME - 4096
-"""Bytes of JSON that the fields of one call may take: an engine reads no longer frames."""
+MOST = 1 << 20
+"""Bytes of JSON that the items of one call may take: an engine is busy for a minute with more."""
 
 _PAUSE = 0.02
 _ANSWER_SECONDS = 60.0
@@ -74,8 +73,10 @@ def ask_all(
             time.sleep(_PAUSE)
             continue
         with engine:
-            if _ask_engine(engine, calls, done, patience):
-                return done
+            refusal = _ask_engine(engine, calls, done, patience)
+        if refusal is None:
+            return done
+        refused.spend(refusal)
         time.sleep(_PAUSE)
 
 
@@ -99,33 +100,26 @@ def author(directory: str) -> str:
 
 
 def _reach(state: Path) -> Engine | None:
-    """Return the engine that listens; None when there is none, or one that is as brief as ours.
-
-    A brief one may end before it has read what we say, and we would never know.
-    """
+    """Return the engine that listens, None when there is none."""
     try:
-        engine = connect(state)
+        return connect(state)
     except NoEngineError:
         return None
-    if engine.hello.get("item") != BRIEF:
-        return engine
-    with engine:
-        return None
 
 
-def _ask_engine(engine: Engine, calls: Calls, done: list[Any], patience: float) -> bool:
-    """Ask for what is not done yet; False when the engine is ending and takes nothing more."""
+def _ask_engine(engine: Engine, calls: Calls, done: list[Any], patience: float) -> BusyError | None:
+    """Ask for what is not done yet; returns why the next of it was not begun, None: all is done."""
     for name, fields in calls[len(done) :]:
         asked = {"name": name, "arguments": dict(fields)}
         try:
             done.append(engine.call("call", patience=patience, **asked))
         except NoEngineError:
-            return False
+            return ending(engine.pid)
         except OrchestratorError as error:
             if error.code == StoppedError.code:
-                return False
+                return ending(engine.pid)
             raise
-    return True
+    return None
 
 
 def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any]) -> None:
@@ -134,7 +128,7 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
 
     from orchestrator.adapters.git.repository import Repository
     from orchestrator.calling import build_command, plain
-    from orchestrator.run.engine.engine import run_engine
+    from orchestrator.run.engine.brief import run_brief
     from orchestrator.run.engine.offered import offered_commands
     from orchestrator.runtime import Orchestrator
 
@@ -151,6 +145,6 @@ def _ask_ourselves(arguments: argparse.Namespace, calls: Calls, done: list[Any])
             done.append(plain(await orchestrator.call(command)))
 
     async def run() -> None:
-        await run_engine(repo, BRIEF, work, config=config, sinks={"person": Notes()}, signals=True)
+        await run_brief(repo, work, config=config, sinks={"person": Notes()})
 
     trio.run(run)

@@ -12,13 +12,12 @@ from typing import Any
 
 import attrs
 
-from orchestrator.calling import parameters, read_argument
+from orchestrator.calling import field_descriptions, read_argument
 from orchestrator.errors import UsageError
-from orchestrator.mcp.schema import field_descriptions
 from orchestrator.plugin import Registration
 from orchestrator.registry import Registry
 from orchestrator.run.engine.offered import answered_within
-from orchestrator.run.machine import editing, git_handlers, handlers
+from orchestrator.run.machine.offered import PLUGINS
 from orchestrator.text import one_line
 
 from .answered import show
@@ -54,7 +53,7 @@ def git(arguments: argparse.Namespace) -> int:
 
 def _verbs() -> dict[str, Registration]:
     """Return the commands by the word that they are called by: the first or last of their name."""
-    known = Registry([handlers.plugin, git_handlers.plugin, editing.plugin]).by_name
+    known = Registry(PLUGINS).by_name
     names = {name.partition(".")[2]: each for name, each in known.items()}
     words: dict[str, list[str]] = {}
     for name in names:
@@ -88,7 +87,7 @@ def _parser(registration: Registration) -> argparse.ArgumentParser:
     verb = next(word for word, each in _verbs().items() if each.name == registration.name)
     parser = Parser(
         prog=f"orc git {verb}",
-        description=f"{_purpose(registration)}\n\n{parameters(registration)}",
+        description=_purpose(registration),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

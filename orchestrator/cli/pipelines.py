@@ -93,9 +93,16 @@ def _worker(phase: Phase, agent: str) -> str:
 
 
 def _gates(phase: Phase) -> tuple[tuple[str, tuple[Gate, ...]], ...]:
-    return (("enters with", phase.enter), ("leaves with", phase.leave))
+    return (
+        ("enters with", phase.enter),
+        ("leaves with", phase.leave),
+        ("ends a cycle with", phase.leave_cycle),
+    )
 
 
 def _gate(gate: Gate) -> str:
-    said = {name: text for name, text in attrs.asdict(gate).items() if text}
-    return " ".join(f"{name} {one_line(text, 60)}" for name, text in said.items())
+    said = {name: value for name, value in attrs.asdict(gate).items() if value}
+    return " ".join(
+        name if value is True else f"{name} {one_line(str(value), 60)}"
+        for name, value in said.items()
+    )

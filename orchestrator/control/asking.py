@@ -15,63 +15,63 @@ from typing import Any
 import trio
 
 from orchestrator.adapters.lines import Lines, iter_lines
-from orchestrator.errors import BusyError, EngineLostError, OrchestratorError
+from orchestrator.errors import BusyError, EngineLostError, OrchestratorError, StoppedError
 
-from . import endpoint, protocol
+from . import endpoint
 from .replies import (
     AGAIN,
     LONGEST,
     PATIENCE,
+    ending,
     gone,
     greeting,
     known_peer,
     lost,
+    question,
     result,
     silent,
     unreachable,
 )
 
 
-async def call(
-    state_dir: Path,
-    name: str,
-    arguments: Mapping[str, Any],
-    *,
-    patience: float,
-    but_not: str = "",
-) -> Any:
+async def call(state_dir: Path, name: str, arguments: Mapping[str, Any], *, patience: float) -> Any:
     """Have the engine that owns the repository carry out a command; return its result as JSON.
 
     Cancellation closes the connection: the engine cancels the command, and waits for its clean-up.
 
     Args:
       patience: seconds that the answer may take.
-      but_not: what an engine is about that is not to be asked.
 
     Raises:
+      UsageError: when the arguments are longer than an engine reads. Nothing was begun.
       NoEngineError: when none listens, or it ended before it was asked. Nothing was begun.
-      BusyError: when it has no room for one more, or is about ``but_not``. Nothing was begun.
+      BusyError: when it has no room for one more, or is about to end. Nothing was begun.
       EngineLostError: when it cannot be reached, ended before it answered, or did not within
         ``patience`` seconds; what was asked may be done.
       OrchestratorError: the engine's own, when it says no.
     """
+    frame = question(1, "call", {"name": name, "arguments": dict(arguments)})
     path = endpoint.find(state_dir)
     async with await _connect(path) as stream:
-        known_peer(stream.socket, path)
+        pid = known_peer(stream.socket, path)
         lines = iter_lines(stream, LONGEST)
-        if (await _hello(lines)).get("item") == but_not:
-            raise BusyError("the engine that is here answers one command only", fix=AGAIN)
+        await _hello(lines, name)
         with trio.move_on_after(patience):
-            asked = {"name": name, "arguments": dict(arguments)}
             try:
-                await stream.send_all(protocol.request(1, "call", asked))
+                await stream.send_all(frame)
+                answer = await _frame(lines)
             except trio.BrokenResourceError:
-                raise gone() from None
-            answer = await _frame(lines)
+                # Not all was sent, or it was closed with a part unread: the end of the frame.
+                raise gone(name) from None
             if answer is None:
-                raise lost()
-            return result(answer)
-        raise silent(patience)
+                raise lost(name)
+            try:
+                return result(answer)
+            except OrchestratorError as error:
+                if error.code != StoppedError.code:
+                    raise
+                raise ending(pid) from None
+        raise silent(patience, name)
 
 
 async def _connect(path: str | None) -> trio.SocketStream:
@@ -83,14 +83,18 @@ async def _connect(path: str | None) -> trio.SocketStream:
         raise unreachable(error, path) from None
 
 
-async def _hello(lines: Lines) -> dict[str, Any]:
-    """Return what the engine says first."""
+async def _hello(lines: Lines, name: str) -> None:
+    """Hear what the engine says first."""
     with trio.move_on_after(PATIENCE):
-        frame = await _frame(lines)
-        if frame is None:
-            raise gone()
         try:
-            return greeting(frame)
+            frame = await _frame(lines)
+        except trio.BrokenResourceError:
+            frame = None
+        if frame is None:
+            raise gone(name)
+        try:
+            greeting(frame)
+            return
         except OrchestratorError as error:
             if error.code != BusyError.code:
                 raise
@@ -99,10 +103,14 @@ async def _hello(lines: Lines) -> dict[str, Any]:
 
 
 async def _frame(lines: Lines) -> dict[str, Any] | None:
-    """Return what the engine says next, None when it has hung up."""
+    """Return what the engine says next, None when it has hung up.
+
+    Raises:
+      BrokenResourceError: when it hung up without having read all that it was sent.
+    """
     try:
         line = await anext(lines)
-    except (StopAsyncIteration, trio.BrokenResourceError):
+    except StopAsyncIteration:
         return None
     if not isinstance(line, bytes):
         raise EngineLostError("the engine's answer is too long", where="control socket")

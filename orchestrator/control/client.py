@@ -22,10 +22,12 @@ from . import endpoint, protocol
 from .replies import (
     LONGEST,
     PATIENCE,
+    command_in,
     gone,
     greeting,
     known_peer,
     lost,
+    question,
     result,
     silent,
     unreachable,
@@ -74,16 +76,18 @@ class Engine:
 
         Raises:
           OrchestratorError: the engine's own, when it says no.
-          NoEngineError: when it ended before it was asked.
+          UsageError: when the parameters are longer than an engine reads; nothing was begun.
+          NoEngineError: when it ended before it was asked; nothing was begun.
           EngineLostError: when it ended, or did not answer within ``patience`` seconds.
         """
         self._number += 1
+        command = command_in(method, params)
         until = time.monotonic() + patience
-        self._send(protocol.request(self._number, method, params), until)
+        self._send(question(self._number, method, params), until, command)
         while True:
-            frame = self._frame(until)
+            frame = self._frame(until, asked=True, command=command)
             if frame is None:
-                raise silent(patience)
+                raise silent(patience, command)
             if "method" in frame:
                 self._waiting.append(frame)
             elif frame.get("id") == self._number or "error" in frame:
@@ -158,16 +162,23 @@ class Engine:
     def _hung_up(self) -> bool:
         return _wait(self._socket.fileno(), 0, 0)
 
-    def _send(self, frame: bytes, until: float) -> None:
+    def _send(self, frame: bytes, until: float, command: str) -> None:
         try:
             self._socket.settimeout(max(0.001, until - time.monotonic()))
             self._socket.sendall(frame)
         except TimeoutError:
             raise silent(PATIENCE) from None
         except OSError:
-            raise gone() from None
+            raise gone(command) from None
 
-    def _frame(self, until: float) -> dict[str, Any] | None:
+    def _frame(
+        self, until: float, *, asked: bool = False, command: str = ""
+    ) -> dict[str, Any] | None:
+        """Return what the engine says next, None when that takes too long.
+
+        Args:
+          asked: whether a request waits for its answer, for a command of that name perhaps.
+        """
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
             self._searched = len(self._buffer)
             if self._searched > LONGEST:
@@ -178,9 +189,10 @@ class Engine:
             except TimeoutError:
                 return None
             except OSError:
-                raise lost() from None
+                # It was closed with a part unread: the end of the request.
+                raise (gone(command) if asked else lost()) from None
             if not data:
-                raise lost()
+                raise lost(command)
             self._buffer += data
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]

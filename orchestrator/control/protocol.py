@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 PROTOCOL = 1
 """Raised when an older client could no longer understand the server."""
 
-MAX_FRAME = 1 << 20
-"""Bytes of a request, without its newline."""
+MAX_FRAME = 5 << 20
+"""Bytes of a request, without its newline: what a client of MCP may send at once, and some more.
+
+An engine holds as much for each client at worst; only the user's own processes are clients.
+"""
 
 ALIVE_EVERY = 5.0
 """Seconds after which a subscriber hears something, if only that the engine is alive."""
@@ -76,7 +79,7 @@ def parse_request(frame: bytes) -> Request:
 
 
 def request(id: int, method: str, params: Mapping[str, Any]) -> bytes:
-    """Return the frame of a request."""
+    """Return the frame of a request; see also `MAX_FRAME`."""
     return _frame({"id": id, "method": method, "params": params})
 
 
@@ -97,5 +100,8 @@ def notification(method: str, params: Mapping[str, Any]) -> bytes:
 
 
 def _frame(document: Mapping[str, Any]) -> bytes:
-    # ASCII: a lone surrogate has no other form.
-    return json.dumps({"jsonrpc": "2.0", **document}, ensure_ascii=True).encode() + b"\n"
+    document = {"jsonrpc": "2.0", **document}
+    try:
+        return json.dumps(document, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate has no form but this
+        return json.dumps(document, ensure_ascii=True).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""What an engine says, as results and as errors that say what to do. Light."""
+"""What is asked of an engine, and what it says: results, or errors that say what to do. Light."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.errors import BusyError, EngineLostError, NoEngineError, OrchestratorError
+from orchestrator.errors import (
+    BusyError,
+    EngineLostError,
+    NoEngineError,
+    OrchestratorError,
+    UsageError,
+)
 
 from . import endpoint, protocol
 
@@ -17,6 +23,30 @@ LONGEST = 16 << 20
 """Bytes of an answer."""
 
 AGAIN = "try again in a moment"
+
+_LOOK = "it may be done, or a part of it: look at the state, then decide whether to ask again"
+
+
+def question(number: int, method: str, params: Mapping[str, Any]) -> bytes:
+    """Return the frame of a request.
+
+    Raises:
+      UsageError: when it is longer than an engine reads.
+    """
+    frame = protocol.request(number, method, params)
+    if len(frame) > protocol.MAX_FRAME + 1:
+        raise UsageError(
+            f"that is {len(frame)} bytes to be sent at once; "
+            f"a running engine takes {protocol.MAX_FRAME}",
+            where=command_in(method, params) or method,
+            fix="do it in several smaller steps",
+        )
+    return frame
+
+
+def command_in(method: str, params: Mapping[str, Any]) -> str:
+    """Return the name of the command that a request calls, "" when it asks for something else."""
+    return str(params.get("name")) if method == "call" else ""
 
 
 def result(frame: Mapping[str, Any]) -> Any:
@@ -82,24 +112,37 @@ def unreachable(error: OSError, path: str | None) -> OrchestratorError:
     )
 
 
-def gone() -> NoEngineError:
-    """Return what it means that an engine hung up before it had heard the whole request."""
-    return NoEngineError("the engine has just ended", fix="orc status, orc run CHANGE")
+def gone(command: str = "") -> NoEngineError:
+    """Return what it means that an engine hung up before it had heard the whole request.
+
+    Args:
+      command: the name of the one that it was to carry out, if it was.
+    """
+    fix = AGAIN if command else "orc status, orc run CHANGE"
+    return NoEngineError("the engine has just ended", where=command or None, fix=fix)
 
 
-def silent(patience: float) -> EngineLostError:
+def ending(pid: int) -> BusyError:
+    """Return what it means that an engine carries out nothing more: it has begun nothing."""
+    return BusyError(f"the engine that is here takes nothing more (process {pid})", fix=AGAIN)
+
+
+def silent(patience: float, command: str = "") -> EngineLostError:
     """Return what it means that an engine says nothing for that many seconds."""
+    fix = "it may be stuck: orc stop --force ends it, orc run CHANGE continues"
     return EngineLostError(
         f"the engine did not answer within {patience:g} s",
-        fix="it may be stuck: orc stop --force ends it, orc run CHANGE continues",
+        where=command or None,
+        fix=_LOOK if command else fix,
     )
 
 
-def lost() -> EngineLostError:
+def lost(command: str = "") -> EngineLostError:
     """Return what it means that an engine hung up instead of an answer."""
     return EngineLostError(
         "the engine ended without a word: it was killed, or crashed",
-        fix="nothing is lost: orc status, then orc run CHANGE",
+        where=command or None,
+        fix=_LOOK if command else "nothing is lost: orc status, then orc run CHANGE",
     )
 
 

@@ -17,12 +17,18 @@ import trio
 
 from orchestrator.adapters.lines import iter_lines
 from orchestrator.beside import beside
-from orchestrator.errors import BusyError, OrchestratorError
+from orchestrator.errors import (
+    BusyError,
+    CommandTimedOutError,
+    OrchestratorError,
+    UsageError,
+)
 from orchestrator.text import one_line
 
 from . import endpoint, protocol
 from .feed import Feed
 from .protocol import FrameError, Request
+from .replies import command_in
 
 log = logging.getLogger(__name__)
 
@@ -164,8 +170,13 @@ class _Connection:
                 except (StopAsyncIteration, trio.BrokenResourceError):
                     return
             if not isinstance(line, bytes):
-                text = "the connection was idle" if line is None else "the frame is too long"
-                await self._send(protocol.failure(None, protocol.INVALID_REQUEST, text))
+                text, fix = (
+                    ("the connection was idle", "connect again")
+                    if line is None
+                    else ("the frame is too long", f"at most {protocol.MAX_FRAME} bytes are read")
+                )
+                document = UsageError(text, fix=fix).document()
+                await self._send(protocol.failure(None, protocol.INVALID_REQUEST, text, document))
                 self._scope.cancel()
                 return
             if line.strip():
@@ -210,8 +221,8 @@ class _Connection:
         run = partial(method.run, request.params)
         with trio.move_on_after(method.deadline):
             return await (beside(self._gone, run) if method.needs_client else run())
-        text = f"not done within {method.deadline:g} s"
-        raise FrameError(protocol.INTERNAL_ERROR, text)
+        name = command_in(request.method, request.params) or request.method
+        raise CommandTimedOutError(name, method.deadline)
 
     async def _gone(self) -> None:
         """Return when the client has hung up; one that only says no more still listens.

@@ -144,9 +144,9 @@ def _health(directory: Path) -> Tool:
 
 
 def _resources(who: Who) -> list[Resource]:
-    def reading(name: str, part: str = "") -> Callable[[], Awaitable[str]]:
+    def reading(name: str, part: str = "", **fields: Any) -> Callable[[], Awaitable[str]]:
         async def read() -> str:
-            found = await who.call(name, {}, _unheard)
+            found = await who.call(name, fields, _unheard)
             if part:
                 return str(found[part])
             return json.dumps(found, ensure_ascii=False, indent=2)
@@ -173,7 +173,7 @@ def _resources(who: Who) -> list[Resource]:
             name="guidance",
             description="what is expected in the phase of the checked-out branch",
             media_type="text/plain",
-            read=reading("phase.get-context", "guidance"),
+            read=reading("phase.get-context", "guidance", commits=0),
         ),
     ]
 

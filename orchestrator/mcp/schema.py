@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import inspect
-import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from orchestrator.calling import plain
+from orchestrator.calling import field_descriptions, plain
 from orchestrator.messages import Command
 
 Schema = dict[str, Any]
@@ -25,7 +23,6 @@ _SIMPLE: Mapping[Any, str] = {
 _LISTS = (list, tuple, Sequence)
 _SETS = (set, frozenset)
 _EMPTY: Mapping[Any, Any] = {list: [], tuple: [], set: [], frozenset: [], dict: {}}
-_ENTRY = re.compile(r"( +)(\w+(?:, \w+)*):\s+(.*)")
 
 
 def input_schema(command: type[Command[Any]]) -> Schema | None:
@@ -39,34 +36,6 @@ def output_schema(result: Any) -> Schema | None:
     Parts that have no schema may be anything.
     """
     return _Writer(unknown={}, closed=False).of(result) if attrs.has(result) else None
-
-
-def field_descriptions(kind: type[Any]) -> dict[str, str]:
-    """Return what the ``Attributes:`` sections of a class and its bases say, by field."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
-        _, _, section = f"\n{text}\n".partition("\nAttributes:\n")
-        found |= _entries(section)
-    return found
-
-
-def _entries(section: str) -> dict[str, str]:
-    """Return the entries of a section, which ends where the text is no longer indented."""
-    found: dict[str, str] = {}
-    names: list[str] = []
-    depth = 0
-    for line in section.splitlines():
-        if line and not line.startswith(" "):
-            break
-        entry = _ENTRY.fullmatch(line)
-        # What is indented deeper than its entry goes on with it, whatever it looks like.
-        if entry is not None and (not names or len(entry[1]) <= depth):
-            depth, names = len(entry[1]), entry[2].split(", ")
-            found |= dict.fromkeys(names, entry[3].strip())
-        elif line.strip():
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return found
 
 
 @attrs.frozen(kw_only=True)

@@ -41,12 +41,14 @@ def make_server(
     name: str,
     version: str,
     instructions: str,
+    most_at_once: int = MOST_AT_ONCE,
 ) -> Server[Any]:
     """Return a server of these tools and resources, for `stdio.serve_stdio` or `http.serve_http`.
 
     What it tells is free of the secrets that this process has in its environment now.
     """
     front = _Front(
+        most_at_once=most_at_once,
         tools={tool.name: tool for tool in tools},
         resources={resource.uri: resource for resource in resources},
         answers=Answers(redactor(os.environ)),
@@ -65,6 +67,7 @@ def make_server(
 
 @attrs.define(eq=False, kw_only=True)
 class _Front:
+    most_at_once: int
     tools: Mapping[str, Tool]
     resources: Mapping[str, Resource]
     answers: Answers
@@ -160,8 +163,10 @@ class _Front:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        if self._running >= MOST_AT_ONCE:
-            raise BusyError(f"{MOST_AT_ONCE} calls run already", fix="wait until one has ended")
+        if self._running >= self.most_at_once:
+            raise BusyError(
+                f"{self.most_at_once} calls run already", fix="wait until one has ended"
+            )
         self._running += 1
         try:
             yield

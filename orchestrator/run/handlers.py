@@ -39,6 +39,7 @@ from orchestrator.run.hosting import borrowing
 from orchestrator.run.records import facts, ledger, opening
 from orchestrator.run.records.opening import OpenedRun
 from orchestrator.run.threads import GitThreads
+from orchestrator.run.turns import open_in_turn
 from orchestrator.store.store import Store
 from orchestrator.text import shown_paths
 from orchestrator.work.records import AttemptRecord, to_json
@@ -68,7 +69,8 @@ def _workspace_lane(command: RemoveWorkspace | ReleaseWorkspace) -> str:
 @plugin.handles(OpenRun, name="open-run", deadline=_DEADLINE, lane=_item_lane)
 async def open_run(command: OpenRun, context: Context) -> OpenedRun:
     """Handle `OpenRun`."""
-    opened = await context.service(GitThreads).run(
+    open_now = partial(
+        context.service(GitThreads).run,
         opening.open_run,
         context.service(Repository),
         context.service(Store),
@@ -77,6 +79,7 @@ async def open_run(command: OpenRun, context: Context) -> OpenedRun:
         _now(),
         command.fact,
     )
+    opened = await open_in_turn(context, open_now)
     context.publish(opened.started)
     return opened
 

@@ -16,16 +16,17 @@ BACKLOG = "*"
 """What an engine is about that works on any item of the backlog."""
 
 BRIEF = "-"
-"""What an engine is about that does nothing but answer one command."""
+"""What an engine is about that carries out one command, and others meanwhile; it makes way too."""
 
 SESSION = "@"
 """What an engine is about that answers a connected client, and makes way for any work."""
 
 HAND_OVER = 10.0
-"""Seconds that work waits for a connected client to make way."""
+"""Seconds that work waits for those to make way who do nothing but answer commands."""
 
 _NAME = "engine.lock"
 _WANTED = "engine.wanted"
+_MAKE_WAY = {SESSION: "a command of a connected client", BRIEF: "another command"}
 # A `status` elsewhere may hold the lock for an instant.
 _PATIENCE = 0.5
 _ANSWER = 2.0
@@ -36,8 +37,8 @@ def engine_lock(state_dir: Path, item: str) -> Generator[None, None, None]:
     """Own the repository for as long as the block lasts, for the sake of ``item``.
 
     The kernel drops the lock when the process ends, however it ends. A lock file that was
-    deleted and made anew is noticed by its inode (reliability E23). A connected client makes way
-    for work; that may take ten seconds, for what it has called is finished first.
+    deleted and made anew is noticed by its inode (reliability E23). Who only answers commands
+    makes way for work; that may take ten seconds, for what was called is finished first.
 
     Raises:
       BusyError: when another process owns it; names its process id.
@@ -79,21 +80,22 @@ def running_item(state_dir: Path) -> str | None:
 
 
 def _own(state_dir: Path, item: str) -> int:
-    path, gives_way = state_dir / _NAME, item in (SESSION, BRIEF)
+    path, makes_way = state_dir / _NAME, item in _MAKE_WAY
     if item == SESSION and _is_wanted(state_dir):
         raise BusyError("others want to work on this repository, and come first", where=str(path))
-    if gives_way or running_item(state_dir) != SESSION:
+    if makes_way or running_item(state_dir) not in _MAKE_WAY:
         try:
             return acquire(path, _PATIENCE)
         except BlockingIOError:
-            if gives_way or running_item(state_dir) != SESSION:
+            if makes_way or running_item(state_dir) not in _MAKE_WAY:
                 raise _busy(path) from None
     return _take_over(state_dir, path)
 
 
 def _take_over(state_dir: Path, path: Path) -> int:
-    """Lock the repository as soon as a client's engine has finished what it was called for."""
+    """Lock the repository as soon as who answers commands has finished what it was called for."""
     until = time.monotonic() + HAND_OVER
+    what = "a command"
     with _wanting(state_dir):
         while (patience := until - time.monotonic()) > 0:
             # It may have ended by now, or be stuck: the lock tells.
@@ -101,12 +103,14 @@ def _take_over(state_dir: Path, path: Path) -> int:
                 engine.call("yield", patience=_ANSWER, seconds=patience)
             with suppress(BlockingIOError):
                 return acquire(path, _PATIENCE)
-            if worked_on(running_item(state_dir)) is not None:
+            item = running_item(state_dir)
+            if worked_on(item) is not None:
                 raise _busy(path)
+            what = _MAKE_WAY.get(item or "", what)
     raise BusyError(
-        f"a command of a connected client is still under way (process {_owner(path)})",
+        f"{what} is still under way (process {_owner(path)})",
         where=str(path),
-        fix="try again when it is done, or end that client",
+        fix="try again when it is done, or end that process",
     )
 
 

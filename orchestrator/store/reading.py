@@ -267,6 +267,16 @@ class Reader:
         rows = self._rows("SELECT id, status, document FROM items WHERE id = ?", id)
         return ItemRow(*rows[0]) if rows else None
 
+    def last_history(self, item: str, limit: int) -> tuple[HistoryRow, ...]:
+        """Return what happened to one item last, oldest first, at most ``limit`` rows."""
+        rows = self._rows(
+            "SELECT * FROM (SELECT seq, at, item, what, document FROM history "
+            "WHERE item = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+            item,
+            limit,
+        )
+        return tuple(HistoryRow(*row)._replace(document=json.loads(row[4])) for row in rows)
+
     def history(
         self, item: str | None = None, *, since: int = 0, limit: int = -1
     ) -> tuple[HistoryRow, ...]:

@@ -242,12 +242,38 @@ def test_what_is_protected_is_not_edited(root: Path, glob: str) -> None:
     (root / "a").mkdir()
     (root / "a/x.lock").write_text("1")
     (root / "other").symlink_to("a/x.lock")
-    for path in ("a/x.lock", "other"):
+    (root / "way").symlink_to("a")
+    for path in ("a/x.lock", "other", "./a/x.lock", "a//x.lock", f"{root}/a/x.lock", "way/x.lock"):
         with pytest.raises(UsageError) as raised:
             edit_file(root, path, HELLO, protect=["*.no", glob])
+        assert raised.value.message.startswith("protected: ")
         assert f"({glob})" in raised.value.message
     assert (root / "a/x.lock").read_text() == "1"
     assert edit_file(root, "b", HELLO, protect=["*.no", glob]).written
+
+
+def test_what_is_named_is_edited_though_it_is_protected(root: Path) -> None:
+    (root / "a").mkdir()
+    (root / "a/x").write_text("1")
+    (root / "a/y").write_text("1")
+    (root / "a/link").symlink_to("y")
+    (root / "plain").symlink_to("a/x")
+    protect = ["a/"]
+
+    def edit(path: str, *named: str) -> bool:
+        return edit_file(root, path, HELLO, protect=protect, named=named.__contains__).written
+
+    for path, named in (("plain", ()), ("a/x", ("plain",)), ("plain", ("plain", "x"))):
+        with pytest.raises(UsageError, match=r"protected: a/x \(a/\)"):
+            edit(path, *named)
+    with pytest.raises(UsageError, match=r"protected: a/y \(a/\)"):
+        edit("a/link", "a/link")
+    with pytest.raises(UsageError, match=r"protected: a/link \(a/\)"):
+        edit("a/link", "a/y")
+    assert (root / "a/x").read_text() == (root / "a/y").read_text() == "1"
+    assert edit("plain", "a/x")
+    assert edit("a/link", "a/y", "a/link")
+    assert (root / "a/x").read_text() == (root / "a/y").read_text() == "hello\n"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import trio
 from orchestrator.errors import ConfigError, OrchestratorError, StoppedError, StoreError, UsageError
 from orchestrator.run.engine.engine import run_engine
 from orchestrator.run.engine.session import Session
-from orchestrator.run.lock import BACKLOG, SESSION, running_item
+from orchestrator.run.lock import BACKLOG, BRIEF, SESSION, running_item
 from tests.backlog_scratch import PATIENCE, BacklogScratch, make_backlog
 from tests.clients import Client, install_toys, open_client
 from tests.scratch import wait_for
@@ -287,6 +287,155 @@ def test_a_client_that_ends_lets_others_finish_for_a_while(
     again.add("Three")
 
 
+CUT_SHORT = {
+    "code": "command-cancelled",
+    "message": "the engine that answered ended while this was under way",
+    "where": "toys.wait-long",
+    "fix": "look at the state, then ask again",
+}
+
+
+def begin_waiting(client: Client, place: Path) -> int:
+    """Begin a call that takes until a file is there."""
+    for mark in place.iterdir():
+        mark.unlink()
+    number = client.send("toys.wait-long", place=str(place))
+    wait_for((place / "began").exists, PATIENCE)
+    (place / "began").unlink()
+    return number
+
+
+def was_cut_short(client: Client, number: int, place: Path) -> bool:
+    """Tell whether a call was cancelled, its client told so, and not begun again."""
+    assert client.answer(number) == ("failed", CUT_SHORT)
+    client.call("backlog.list-items")
+    return (place / "cancelled").exists() and not (place / "began").exists()
+
+
+@pytest.mark.slow
+def test_a_client_that_ends_does_not_wait_for_ever_for_others(
+    scratch: BacklogScratch, clients: Clients, place: Path
+) -> None:
+    first, second = clients.open(), clients.open()
+    first.add("One")
+    number = begin_waiting(second, place)
+    began = time.monotonic()
+    assert first.close() == 0
+    assert time.monotonic() - began < 12
+    assert was_cut_short(second, number, place)
+
+
+def test_the_end_of_a_run_waits_a_moment_for_what_clients_have_called(
+    scratch: BacklogScratch, clients: Clients, place: Path
+) -> None:
+    client = clients.open()
+    for title, patient in (("Quick", False), ("Slow", True)):
+        scratch.add(title)
+        scratch.script({"build": {"hold": title}})
+        run = scratch.background("run", "--target", scratch.ids[title])
+        scratch.reach(title)
+        number = begin_waiting(client, place)
+        assert owner(scratch) == run.process.pid
+        scratch.let_go(title)
+        wait_for(lambda: scratch.statuses()[title] == "done", PATIENCE)  # noqa: B023
+        began = time.monotonic()
+        if not patient:
+            (place / "go").touch()
+        assert run.ended().code == 0
+        assert time.monotonic() - began < 15
+        if patient:
+            assert was_cut_short(client, number, place)
+        else:
+            assert client.answer(number) == ("done", "waited")
+
+
+def held_verify(scratch: BacklogScratch) -> None:
+    """Have `verify` take until it is let go."""
+    place = scratch.place
+    hold = f"touch {place}/at-verify; until test -e {place}/go-verify; do sleep 0.05; done"
+    scratch.set_up(["build"], verify=[hold])
+
+
+def test_who_runs_one_long_command_answers_others_meanwhile(
+    scratch: BacklogScratch, clients: Clients
+) -> None:
+    held_verify(scratch)
+    client = clients.open()
+    verify = scratch.background("git", "verify")
+    scratch.reach("verify")
+    for title in ("One", "Two"):
+        client.add(title)
+        for command in (["add", f"{title} more"], ["list"], ["git", "log"]):
+            began = time.monotonic()
+            ran = scratch.orc(*command)
+            assert ran.code == 0, ran.err
+            assert time.monotonic() - began < 8
+        assert (running_item(state(scratch)), owner(scratch)) == (BRIEF, verify.process.pid)
+    assert json.loads(scratch.orc("status", "--json").out)["run"]["running"] is False
+    scratch.let_go("verify")
+    ran = verify.ended()
+    assert (ran.code, "all verify commands passed" in ran.out) == (0, True), ran.out
+    client.add("Three")
+    assert owner(scratch) == client.process.pid
+    assert set(scratch.statuses()) == {"One", "One more", "Two", "Two more", "Three"}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_it_ends_when_what_others_called_has_ended_or_it_is_stopped(
+    scratch: BacklogScratch, clients: Clients, place: Path, *, stopped: bool
+) -> None:
+    held_verify(scratch)
+    client, other = clients.open(), clients.open()
+    verify = scratch.background("git", "verify")
+    scratch.reach("verify")
+    number = begin_waiting(client, place)
+    scratch.let_go("verify")
+    wait_for(lambda: "waiting for what others have called" in verify.output.read_text(), PATIENCE)
+    other.add("One")
+    assert owner(scratch) == verify.process.pid
+    if stopped:
+        verify.process.send_signal(signal.SIGINT)
+    else:
+        (place / "go").touch()
+    ran = verify.ended()
+    assert (ran.code, "all verify commands passed" in ran.out) == (0, True), ran.out
+    if stopped:
+        assert was_cut_short(client, number, place)
+    else:
+        assert client.answer(number) == ("done", "waited")
+    other.add("Two")
+
+
+def test_a_run_can_begin_after_a_moment_while_only_commands_are_answered(
+    scratch: BacklogScratch, clients: Clients
+) -> None:
+    scratch.add("Work")
+    held_verify(scratch)
+    verify = scratch.background("git", "verify")
+    scratch.reach("verify")
+    collect = subprocess.Popen(scratch.command("gc"), cwd=scratch.path)
+    wait_for((state(scratch) / "engine.wanted").exists, PATIENCE)
+    time.sleep(1)
+    assert collect.poll() is None
+    scratch.let_go("verify")
+    assert collect.wait(PATIENCE) == 0
+    assert verify.ended().code == 0
+
+
+def test_of_many_short_commands_beside_a_client_none_is_lost_or_done_twice(
+    scratch: BacklogScratch, clients: Clients
+) -> None:
+    client = clients.open(linger=0.01)
+    titles = [f"Command {number}" for number in range(6)]
+    adding = [subprocess.Popen(scratch.command("add", title), cwd=scratch.path) for title in titles]
+    while any(process.poll() is None for process in adding):
+        titles.append(f"Client {len(titles)}")
+        client.add(titles[-1])
+    assert [process.wait() for process in adding] == [0] * 6
+    found = json.loads(scratch.orc("list", "--all", "--json").out)["items"]
+    assert sorted(item["title"] for item in found) == sorted(titles)
+
+
 @pytest.mark.slow
 def test_a_long_call_keeps_the_repository_and_a_run_says_why_it_cannot_begin(
     scratch: BacklogScratch, clients: Clients, place: Path
@@ -305,9 +454,7 @@ def test_a_long_call_keeps_the_repository_and_a_run_says_why_it_cannot_begin(
     assert first.answer(number) == ("done", "waited")
 
 
-async def test_a_long_call_tells_how_long_it_takes_and_what_is_checked(
-    scratch: BacklogScratch, place: Path
-) -> None:
+async def test_a_long_call_tells_how_long_it_takes(scratch: BacklogScratch, place: Path) -> None:
     session = Session(directory=scratch.path, linger=60)
     told: list[str] = []
 
@@ -321,7 +468,7 @@ async def test_a_long_call_tells_how_long_it_takes_and_what_is_checked(
         await nursery.start(session.run)
         assert await session.call("toys.wait-long", {"place": str(place)}, progress) == "waited"
         nursery.cancel_scope.cancel()
-    assert told == [f"toys.wait-long: {n} s, runs make test" for n in (1, 3)]
+    assert told == [f"toys.wait-long: {n} s" for n in (1, 3)]
 
 
 async def test_an_engine_that_crashes_takes_no_later_call_with_it(

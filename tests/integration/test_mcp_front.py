@@ -23,8 +23,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 from orchestrator.adapters.lines import iter_lines
-from orchestrator.mcp.server import MOST_AT_ONCE
 from orchestrator.mcp.stdio import LONGEST
+from tests.mcp_toy import MOST_AT_ONCE
 
 pytestmark = [
     pytest.mark.processes,

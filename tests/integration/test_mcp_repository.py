@@ -234,12 +234,17 @@ async def test_clients_of_several_processes_lose_nothing(repo: Path) -> None:
     for branch in branches:
         git(repo, "branch", branch)
     count = 10
+    taken = dict.fromkeys(branches, 0)
 
     async with connected(repo) as one, connected(repo) as two, connected(repo) as three:
 
         async def step(client: Client, branch: str, number: int) -> None:
-            to = ("design", "ready")[number % 2]
-            await call(client, "phase_force_transition", branch=branch, to=to, **FORCE)
+            arguments = {"branch": branch, "to": ("design", "ready")[number % 2], **FORCE}
+            result = await client.call_tool("phase_force_transition", arguments)
+            if result.is_error:  # that of another came first
+                assert "already" in str(result.content)
+            else:
+                taken[branch] += 1
 
         async with trio.open_nursery() as nursery:
             for number in range(count):
@@ -249,10 +254,11 @@ async def test_clients_of_several_processes_lose_nothing(repo: Path) -> None:
         for branch in branches:
             context = await call(two, "phase_get_context", branch=branch)
             steps = [row for row in context["history"] if row["what"] in ("transition", "cycle")]
-            assert len(steps) == min(20, 3 * count)
+            assert count <= taken[branch]
+            assert len(steps) == min(20, taken[branch])
             chain = git(repo, "for-each-ref", "--format=%(refname)", "refs/orchestrator/phases")
             ref = next(name for name in chain.split() if f"/feature-{branch[8]}-x" in name)
-            assert int(git(repo, "rev-list", "--count", ref)) >= 3 * count
+            assert int(git(repo, "rev-list", "--count", ref)) >= taken[branch]
 
 
 async def test_a_run_takes_over_and_the_client_stays_connected(repo: Path, tmp_path: Path) -> None:

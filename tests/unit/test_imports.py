@@ -56,6 +56,7 @@ PURE = {
     "math",
     "pathlib",  # for types; see the test that nothing of it is called
     "re",
+    "shlex",
     "types",
     "typing",
     "unicodedata",

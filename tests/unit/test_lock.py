@@ -29,7 +29,10 @@ def test_who_owns_the_repository_is_known_and_nobody_else_does(tmp_path: Path, i
     assert running_item(tmp_path) is None
 
 
-def test_work_waits_for_a_client_to_make_way_and_comes_before_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("item", [SESSION, BRIEF])
+def test_work_waits_for_who_only_answers_to_make_way_and_comes_before_clients(
+    tmp_path: Path, item: str
+) -> None:
     got: list[str] = []
 
     def work() -> None:
@@ -37,7 +40,7 @@ def test_work_waits_for_a_client_to_make_way_and_comes_before_others(tmp_path: P
             got.append(BACKLOG)
             wait_for(lambda: SESSION in got)
 
-    with engine_lock(tmp_path, SESSION):
+    with engine_lock(tmp_path, item):
         thread = threading.Thread(target=work)
         thread.start()
         wait_for((tmp_path / "engine.wanted").exists)
@@ -52,11 +55,16 @@ def test_work_waits_for_a_client_to_make_way_and_comes_before_others(tmp_path: P
         pass
 
 
-def test_work_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("item", "what"), [(SESSION, "a command of a connected client"), (BRIEF, "another command")]
+)
+def test_work_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str, what: str
+) -> None:
     monkeypatch.setattr(lock, "HAND_OVER", 1.0)
     with (
-        engine_lock(tmp_path, SESSION),
-        pytest.raises(BusyError, match=r"of a connected client is still under way \(process \d+\)"),
+        engine_lock(tmp_path, item),
+        pytest.raises(BusyError, match=rf"^{what} is still under way \(process \d+\)"),
         engine_lock(tmp_path, BACKLOG),
     ):
         pass

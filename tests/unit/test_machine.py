@@ -21,8 +21,7 @@ from orchestrator.work.backlog.track import Cycle, Deliverable, Plan, Track
 from orchestrator.work.machine import moving, plans, steps
 from orchestrator.work.machine.moving import Beginning
 from orchestrator.work.machine.preset import WORKFLOWS
-from orchestrator.work.machine.rebuild import caught_up
-from orchestrator.work.machine.scope import Scope, names
+from orchestrator.work.machine.scope import names
 from orchestrator.work.machine.steps import Step
 
 ID = "feature-1"
@@ -122,7 +121,7 @@ def test_only_the_next_phase_follows_and_the_last_one_has_none() -> None:
         branch.on("bild")
     assert "did you mean build?" in str(unknown.value.fix)
     branch.on("build")
-    branch.on()
+    branch.force("ready")
     assert branch.item.phase == "ready"
     with pytest.raises(IllegalStepError, match="last phase"):
         branch.on()
@@ -155,6 +154,8 @@ def test_force_goes_anywhere_and_tells_what_it_passed() -> None:
     )
     branch.force("design")
     assert branch.item.phase == "design"
+    with pytest.raises(IllegalStepError, match="in design already"):
+        branch.force("design")
 
 
 @pytest.mark.parametrize(("reason", "approved"), [("", "bob"), ("why", " "), ("\n", "")])
@@ -212,14 +213,19 @@ def test_cycles_need_a_phase_that_has_them_and_a_plan() -> None:
     with pytest.raises(IllegalStepError, match="not done in cycles"):
         branch.cycle()
     branch.on()
+    with pytest.raises(IllegalStepError, match="none is planned"):
+        branch.on()
     with pytest.raises(IllegalStepError, match="no cycles are planned"):
         branch.cycle()
 
 
 def test_a_question_holds_a_branch_back_until_it_is_answered() -> None:
     branch = Branch()
+    step = steps.step_on(branch.item, RULES, None)
     asked = moving.ask(branch.backlog, ID, "Which?", Asks.DECISION, now=7, by="agent")
     branch.apply(asked)
+    with pytest.raises(IllegalStepError, match="waits for an answer"):
+        branch.take(step)
     with pytest.raises(IllegalStepError, match="waits for an answer: Which"):
         branch.on()
     branch.apply(answer(branch.backlog, RULES, ID, "This", now=8))
@@ -298,19 +304,6 @@ def test_whatever_is_asked_a_branch_is_in_a_phase_of_its_workflow_and_nothing_is
         assert branch.track.cycle in (0, *branch.track.begun)
     for earlier, later in pairwise(passages):
         assert (earlier.target, earlier.target_cycle) == (later.source, later.source_cycle)
-
-
-def test_a_record_is_never_behind_the_commits() -> None:
-    branch = Branch()
-    put_back = caught_up(branch.item, RULES, Scope(phase="build", cycle=2, subphase="red"))
-    assert put_back.phase == "build"
-    assert steps.track_of(put_back).cycle == 2
-    branch.on()
-    same = caught_up(branch.item, RULES, Scope(phase="design"))
-    assert same.phase == "build"
-    assert steps.track_of(same).rebuilt == "record"
-    unknown = caught_up(branch.item, RULES, Scope(phase="elsewhere"))
-    assert unknown.phase == "build"
 
 
 PHASES = ("design", "build", "ready")

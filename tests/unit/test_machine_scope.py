@@ -11,7 +11,11 @@ from orchestrator.work.backlog.pipeline import Phase
 from orchestrator.work.machine.policy import Branches
 from orchestrator.work.machine.scope import Scope, decode, encode, message
 
-PHASES = ("research", "implementation", "pre-review")
+PHASES = (
+    Phase(name="research"),
+    Phase(name="implementation", cycles=True),
+    Phase(name="pre-review"),
+)
 PHASE = Phase(
     name="implementation",
     subphases=("red", "green", "c1"),
@@ -23,9 +27,9 @@ SUBPHASES = st.sampled_from(("", "red", "green", "deep-dive", "a_b"))
 
 @given(st.sampled_from(PHASES), SUBPHASES, st.integers(0, 20), st.sampled_from(("", "!")))
 def test_a_scope_that_is_written_is_read(
-    phase: str, subphase: str, cycle: int, breaking: str
+    phase: Phase, subphase: str, cycle: int, breaking: str
 ) -> None:
-    scope = Scope(phase=phase, subphase=subphase, cycle=cycle)
+    scope = Scope(phase=phase.name, subphase=subphase, cycle=cycle if phase.cycles else 0)
     assert decode(f"feat({encode(scope)}){breaking}: text", PHASES) == scope
 
 
@@ -39,6 +43,7 @@ def test_a_scope_that_is_written_is_read(
             Scope(phase="implementation", subphase="green", cycle=2),
         ),
         ("feat(P_IMPLEMENTATION_SP_C3): x", Scope(phase="implementation", cycle=3)),
+        ("docs(P_RESEARCH_SP_C1): x", Scope(phase="research", subphase="c1")),
         ("docs(P_UNKNOWN): x", None),
         (" docs(P_RESEARCH): x", None),
         ("docs2(P_RESEARCH): x", None),

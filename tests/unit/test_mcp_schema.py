@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from orchestrator import Command, Context
-from orchestrator.calling import build_command, parameters, plain
+from orchestrator.calling import build_command, field_descriptions, parameters, plain
 from orchestrator.errors import UsageError
-from orchestrator.mcp.schema import field_descriptions, input_schema, output_schema
+from orchestrator.mcp.schema import input_schema, output_schema
 from orchestrator.plugin import Registration
 from plugins.tags import TagHead
 

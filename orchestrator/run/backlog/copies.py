@@ -7,6 +7,7 @@ a three-way merge with what was last written there. That is kept in git, beside 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.errors import BacklogFileError
 from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book
+from orchestrator.run.backlog.branch_record import keep, recorded, trail_of
 from orchestrator.run.backlog.kept import ITEMS, MIRROR, kept_file, kept_items
+from orchestrator.run.backlog.putting_back import keeping, put_back
 from orchestrator.run.events import Warned
 from orchestrator.run.records.facts import add_fact
 from orchestrator.run.records.ledger import tips
@@ -34,6 +37,7 @@ from orchestrator.run.threads import GitThreads
 from orchestrator.store.transaction import Transaction
 from orchestrator.work.backlog.change import Change, Entry, View
 from orchestrator.work.backlog.importing import import_items
+from orchestrator.work.backlog.item import Item
 
 LARGE = 5_000
 """Items of a backlog whose copy in git is left to the next run by the commands before it."""
@@ -65,7 +69,7 @@ class Copies:
           StoreError: when it could not be recorded.
         """
         facts = await self._put_back() if not len(self.book.backlog) else ()
-        return (*facts, *await self._take_mirror())
+        return (*facts, *await self._take_records(), *await self._take_mirror())
 
     async def write(self) -> tuple[Fact, ...]:
         """Bring the copies up to date; returns what is to be told, recorded.
@@ -90,7 +94,34 @@ class Copies:
         if data != self._taken or (self._is_due() and len(self.book.backlog)):
             when = max((item.updated for item in self.book.backlog.items()), default=0) // 10**9
             await self.threads.run(self._keep, when, data if data is not None else self._taken)
+        if self._is_due():
+            await self._keep_records()
         return await self._warn([problem]) if problem else ()
+
+    async def _take_records(self) -> tuple[Fact, ...]:
+        """Take over what git's records of branches have and the store has not, or only older.
+
+        A record that is older than the store is brought up to date: a kill came between them.
+        """
+        found = await self.threads.run(recorded, self.repo)
+        newer = [item for id, item in found.items() if _is_newer(item, self.book.backlog.get(id))]
+        facts: tuple[Fact, ...] = ()
+        for item in newer:
+            trail = await self.threads.run(trail_of, self.repo, item.id)
+            facts += (await self.book.change(partial(put_back, item), keeping(item, trail))).facts
+        await self._keep_records(found)
+        return facts
+
+    async def _keep_records(self, found: Mapping[str, Item] | None = None) -> None:
+        """Record in git where every branch by hand is that is recorded otherwise, or not at all."""
+        tracked = [item for item in self.book.backlog.items() if item.track is not None]
+        if not tracked:
+            return
+        known = found if found is not None else await self.threads.run(recorded, self.repo)
+        for item in tracked:
+            if item != known.get(item.id):
+                when = max(item.updated // 10**9, 1)
+                await self.threads.run(keep, self.repo, item, (), when)
 
     def _is_due(self) -> bool:
         """Tell whether git's copy is to be looked at: a command does not write a large one anew."""
@@ -139,6 +170,11 @@ class Copies:
             return
         commit = objects.commit(git, tree, [], "The backlog\n", self.repo.identity(), when)
         refs.move_ref(git, refs.BACKLOG, commit, old, "backlog")
+
+
+def _is_newer(recorded: Item, stored: Item | None) -> bool:
+    """Tell whether a record says more than the store: it has a step that the store lost."""
+    return stored is None or (stored.track is not None and recorded.updated > stored.updated)
 
 
 def _taken_over(view: View, documents: Mapping[str, dict[str, Any]]) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -10,11 +11,12 @@ from typing import Protocol
 
 import trio
 
+from orchestrator.adapters import aside
 from orchestrator.adapters.process import raise_if_cancelled
 from orchestrator.adapters.threads import in_thread
 from orchestrator.errors import AdapterError, OrchestratorError
-from orchestrator.run.backlog.keys import key_problem
 from orchestrator.run.checks.verify import CheckResult
+from orchestrator.run.limits import PerRun
 from orchestrator.settings import Check
 from orchestrator.text import one_line
 from orchestrator.work.backlog.gate import Gate, GateResult
@@ -24,6 +26,7 @@ MOST_READ = 4 << 20
 """Bytes of a file that are searched for a text."""
 
 _MAGIC = frozenset("*?[")
+_LOOKING = PerRun("gates", 4)
 
 
 class Runner(Protocol):
@@ -45,6 +48,8 @@ async def examine(
     checker: Runner,
     deadline: float,
     ask: Ask,
+    verify: Sequence[Check],
+    total: float = math.inf,
 ) -> tuple[GateResult, ...]:
     """Decide every gate, in their order: which hold, and what is wrong with the others.
 
@@ -54,21 +59,26 @@ async def examine(
       checker: runs commands, each under its own time limit.
       deadline: seconds that looking at the files of one gate may take.
       ask: runs the checks of plugins.
+      verify: the project's verify commands; none: a gate that wants them holds.
+      total: seconds that all of them may take.
 
-    A gate that cannot be decided does not hold. Cancellation kills a command that runs.
+    A gate that cannot be decided, or not in time, does not hold. Cancellation kills a command that
+    runs.
 
     Raises:
       GuardianError: a command could not be started.
     """
+    until = trio.current_time() + total
     found = []
     for gate in gates:
         filled = gate.filled(values)
-        if filled.command:
-            problem = await _command_problem(filled, checker)
-        elif filled.check:
-            problem = await _check_problem(filled, root, ask)
+        left = until - trio.current_time()
+        if left > 0:
+            problem = f"{_name(filled)} cannot be decided within {left:.3g} s"
+            with trio.move_on_after(left):
+                problem = await _problem(filled, root, checker, deadline, ask, verify)
         else:
-            problem = await _path_problem(filled, root, deadline)
+            problem = f"{_name(filled)} cannot be decided: those before it took {total:g} s"
         found.append(GateResult(gate=filled, problem=problem))
     return tuple(found)
 
@@ -84,22 +94,59 @@ def failing(results: Sequence[GateResult]) -> tuple[str, ...]:
     return tuple(result.problem for result in results if not result.holds)
 
 
+async def _problem(
+    gate: Gate, root: Path, checker: Runner, deadline: float, ask: Ask, verify: Sequence[Check]
+) -> str:
+    if gate.fault:
+        return f"{_name(gate)} cannot be decided: {gate.fault}"
+    if gate.verify:
+        return await _verify_problem(verify, checker)
+    if gate.command:
+        return await _command_problem(gate, checker)
+    if gate.check:
+        return await _check_problem(gate, root, ask)
+    return await _path_problem(gate, root, deadline)
+
+
+def _name(gate: Gate) -> str:
+    if gate.verify:
+        return "verify"
+    if gate.command:
+        return f"the command `{one_line(gate.command)}`"
+    if gate.check:
+        return f"the check {one_line(gate.check)}"
+    return one_line(gate.file or gate.glob or gate.absent) or "the gate"
+
+
 async def _command_problem(gate: Gate, checker: Runner) -> str:
+    if gate.unfilled:
+        left = " and ".join(f"{{{name}}}" for name in gate.unfilled)
+        return (
+            f"{_name(gate)} cannot be decided: what {left} stands for means something to a shell; "
+            "write the command without quotes, values get theirs"
+        )
     (result,) = await checker.run((Check(run=gate.command),))
     if result.passed:
         return ""
     last = one_line(result.output.strip().rpartition("\n")[2])
     said = f": {last}" if last else ""
-    return (
-        f"the command `{one_line(gate.command)}` failed ({result.reason}){said}; it has to succeed"
-    )
+    return f"{_name(gate)} failed ({result.reason}){said}; it has to succeed"
+
+
+async def _verify_problem(verify: Sequence[Check], checker: Runner) -> str:
+    results = await checker.run(verify) if verify else ()
+    last = results[-1] if results else None
+    if last is None or last.passed:
+        return ""
+    line = one_line(last.output.strip().rpartition("\n")[2])
+    return f"verify failed: {last.command} ({last.reason}){line and f': {line}'}; it has to pass"
 
 
 async def _check_problem(gate: Gate, root: Path, ask: Ask) -> str:
     try:
         found = await ask(gate.check, root)
     except OrchestratorError as error:
-        return f"the check {gate.check} cannot be decided: {error.message}"
+        return f"{_name(gate)} cannot be decided: {error.message}"
     return f"{gate.check}: {one_line(found)}" if found else ""
 
 
@@ -109,29 +156,32 @@ async def _path_problem(gate: Gate, root: Path, deadline: float) -> str:
             _look,
             gate,
             root,
+            deadline,
             deadline=deadline,
-            limiter=trio.to_thread.current_default_thread_limiter(),
+            limiter=_LOOKING.limiter,
             what="looking through the workspace",
         )
     except AdapterError as error:
-        return f"{gate.file or gate.glob or gate.absent} cannot be decided: {error.message}"
+        return f"{_name(gate)} cannot be decided: {error.message}"
 
 
-def _look(gate: Gate, root: Path) -> str:
+def _look(gate: Gate, root: Path, deadline: float) -> str:
     """Return what is wrong with a gate about paths, "" when it holds. Blocking."""
     try:
         if gate.file:
-            return _file_problem(gate, root)
+            return _file_problem(gate, root, deadline)
         if gate.glob:
-            found = next(_matching(root, gate.glob), None)
+            found = next(_matching(root, gate.glob), "")
             return "" if found else f"nothing matches {gate.glob}; there has to be a file that does"
-        found = next(_matching(root, gate.absent), None)
-        return f"{found} matches {gate.absent}; it must not be there" if found else ""
-    except OSError as error:
-        return f"{gate.file or gate.glob or gate.absent} cannot be looked at: {error.strerror}"
+        found = next(_matching(root, gate.absent), "")
+        return f"{one_line(found)} matches {gate.absent}; it must not be there" if found else ""
+    except (OSError, RuntimeError, ValueError) as error:
+        # The last two: of a path that leads in circles, or that no file can have.
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return f"{_name(gate)} cannot be looked at: {one_line(said)}"
 
 
-def _file_problem(gate: Gate, root: Path) -> str:
+def _file_problem(gate: Gate, root: Path, deadline: float) -> str:
     path = root / gate.file
     if not path.resolve().is_relative_to(root.resolve()):
         return f"{gate.file} leads out of the workspace; it has to be a file inside"
@@ -148,7 +198,15 @@ def _file_problem(gate: Gate, root: Path) -> str:
         return f"{gate.file} does not contain {one_line(repr(gate.contains))}; it has to"
     if gate.lacks and gate.lacks.encode() in data:
         return f"{gate.file} contains {one_line(repr(gate.lacks))}; it must not"
-    return key_problem(gate.file, data, gate.key) if gate.key else ""
+    return _key_problem(gate, data, deadline) if gate.key else ""
+
+
+def _key_problem(gate: Gate, data: bytes, deadline: float) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return f"{gate.file} is not UTF-8; {gate.wanted}"
+    return aside.key_problem(gate.file, text, gate.key, deadline=deadline)
 
 
 def _matching(root: Path, pattern: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import partial
 import attrs
 
 from orchestrator.context import Context
-from orchestrator.errors import UsageError
+from orchestrator.errors import IllegalStepError, UsageError
 from orchestrator.plugin import Plugin
 from orchestrator.run.backlog.book import Book, Decide
 from orchestrator.run.backlog.commands import (
@@ -35,7 +35,8 @@ from orchestrator.work.backlog.document import read_line
 from orchestrator.work.backlog.editing import Edits, NewItem
 from orchestrator.work.backlog.ids import RANDOM, make_id
 from orchestrator.work.backlog.importing import import_items
-from orchestrator.work.backlog.item import UNRATED, Assessments
+from orchestrator.work.backlog.item import UNRATED, Assessments, Item
+from orchestrator.work.backlog.rules import Rules
 
 plugin = Plugin("backlog")
 _DEADLINE = 120.0
@@ -140,11 +141,13 @@ async def close_item(command: CloseItem, context: Context) -> str:
 @plugin.handles(CompleteItem, name="complete-item", deadline=_DEADLINE)
 async def complete_item(command: CompleteItem, context: Context) -> str:
     """Handle `CompleteItem`."""
-    id = await _one(
-        context,
-        command.item,
-        lambda view, id, now: moves.complete(view, id, command.summary, now=now, by=command.by),
-    )
+    rules = context.service(Book).rules
+
+    def complete(view: View, id: str, now: int) -> Change:
+        _require_last_phase(view.get(id), rules)
+        return moves.complete(view, id, command.summary, now=now, by=command.by)
+
+    id = await _one(context, command.item, complete)
     await context.call(CommitWaiting(item=id))
     return id
 
@@ -200,6 +203,25 @@ async def import_all(command: ImportItems, context: Context) -> tuple[str, ...]:
             raise UsageError(f"item {number} cannot be imported: {error}") from error
     change = await _apply(context, lambda view, _: import_items(view, items, by=command.by))
     return tuple(item.id for item in change.items)
+
+
+def _require_last_phase(item: Item | None, rules: Rules) -> None:
+    """Refuse to end a branch by hand before it went through its phases.
+
+    Raises:
+      IllegalStepError: says where it is.
+    """
+    if item is None or item.track is None or item.status.is_final:
+        return
+    pipeline = rules.pipeline(item.pipeline)
+    last = pipeline.phases[-1].name if pipeline is not None else item.phase
+    if item.phase != last:
+        raise IllegalStepError(
+            f"{item.id} is the branch {item.track.branch}, which is in {item.phase}; it is done "
+            f"after {last}",
+            where=item.id,
+            fix=f'orc move {item.id}; or give it up: orc close {item.id} --reason "…"',
+        )
 
 
 def minting(book: Book) -> Callable[[], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import trio
 
@@ -30,6 +31,7 @@ from orchestrator.run.events import Warned
 from orchestrator.run.records.facts import add_fact
 from orchestrator.run.records.opening import OpenedRun, open_run
 from orchestrator.run.threads import GitThreads
+from orchestrator.run.turns import open_in_turn
 from orchestrator.store.store import Store
 from orchestrator.store.transaction import Transaction
 from orchestrator.text import shown_paths
@@ -61,7 +63,7 @@ async def open_item(command: OpenItem, context: Context) -> OpenedRun:
         store = context.service(Store)
         return open_run(repo, store, command.item, command.spec, now, command.fact)
 
-    return await context.service(GitThreads).run(open_now)
+    return await open_in_turn(context, partial(context.service(GitThreads).run, open_now))
 
 
 @plugin.handles(KeepPhase, name="keep-phase", deadline=_DEADLINE, lane=_item_lane)

@@ -1,8 +1,12 @@
-"""What the commands of a delivery do: thread hops, in the lane of their item."""
+"""What the commands of a delivery do: thread hops, in the lane of their item.
+
+What may change the checkout takes its turn there too.
+"""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from orchestrator.adapters.git.merging import MergePlan
 from orchestrator.adapters.git.repository import Repository
@@ -10,6 +14,7 @@ from orchestrator.adapters.git.workspace import Workspace
 from orchestrator.context import Context
 from orchestrator.plugin import Plugin
 from orchestrator.run.threads import GitThreads
+from orchestrator.run.turns import in_turn
 from orchestrator.store.store import Store
 from orchestrator.work.records import DeliveryRecord
 
@@ -49,10 +54,14 @@ def _repository_lane(_: Undo | CollectGarbage) -> str:
 @plugin.handles(SettleDelivery, name="settle-delivery", deadline=_DEADLINE, lane=_item_lane)
 async def settle_delivery(command: SettleDelivery, context: Context) -> DeliveryRecord | None:
     """Handle `SettleDelivery`."""
-    settle = settling.settle_for_run if command.running else settling.settle
-    return await context.service(GitThreads).run(
-        settle, context.service(Repository), context.service(Store), command.item
+    settle = partial(
+        context.service(GitThreads).run,
+        settling.settle_for_run if command.running else settling.settle,
+        context.service(Repository),
+        context.service(Store),
+        command.item,
     )
+    return await in_turn(context, settle)
 
 
 @plugin.handles(PlanDelivery, name="plan-delivery", deadline=_DEADLINE)
@@ -85,21 +94,29 @@ async def add_archived(command: AddArchived, context: Context) -> MergePlan:
 @plugin.handles(Deliver, name="deliver-item", deadline=_DEADLINE, lane=_ready_lane)
 async def deliver(command: Deliver, context: Context) -> DeliveryRecord:
     """Handle `Deliver`."""
-    return await context.service(GitThreads).run(
-        landing.deliver, context.service(Repository), context.service(Store), command.ready, _now()
+    land = partial(
+        context.service(GitThreads).run,
+        landing.deliver,
+        context.service(Repository),
+        context.service(Store),
+        command.ready,
+        _now(),
     )
+    return await in_turn(context, land)
 
 
 @plugin.handles(Squash, name="squash-item", deadline=_WRITING, lane=_ready_lane)
 async def squash_item(command: Squash, context: Context) -> DeliveryRecord:
     """Handle `Squash`."""
-    return await squash.squash(
+    land = partial(
+        squash.squash,
         command,
         context.service(Repository),
         context.service(Store),
         context.service(GitThreads),
         _now(),
     )
+    return await in_turn(context, land)
 
 
 @plugin.handles(Discard, name="discard-item", deadline=_DEADLINE, lane=_item_lane)
@@ -129,9 +146,14 @@ async def block_item(command: BlockItem, context: Context) -> None:
 @plugin.handles(Undo, name="undo-delivery", deadline=_DEADLINE, lane=_repository_lane)
 async def undo_delivery(command: Undo, context: Context) -> DeliveryRecord:
     """Handle `Undo`."""
-    return await context.service(GitThreads).run(
-        undo.undo, context.service(Repository), context.service(Store), command.item
+    take_back = partial(
+        context.service(GitThreads).run,
+        undo.undo,
+        context.service(Repository),
+        context.service(Store),
+        command.item,
     )
+    return await in_turn(context, take_back)
 
 
 @plugin.handles(CollectGarbage, name="collect-garbage", deadline=_DEADLINE, lane=_repository_lane)

@@ -26,7 +26,7 @@ from orchestrator.run.engine.guidance import GiveGuidance
 from orchestrator.run.engine.offered import answered_within, command_named
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import AttemptStarted, Paused, Resumed, Warned, WorkerActed
-from orchestrator.run.lock import SESSION, worked_on
+from orchestrator.run.lock import worked_on
 from orchestrator.run.records.facts import event_fields, event_name
 from orchestrator.run.records.status import status_document
 from orchestrator.runtime import Orchestrator
@@ -71,7 +71,7 @@ class Controls:
 
     def server(self, orchestrator: Orchestrator) -> Service:
         """Return the server that acts on ``orchestrator``."""
-        methods, is_session = _Methods(self, orchestrator), self.item == SESSION
+        methods, makes_way = _Methods(self, orchestrator), worked_on(self.item) is None
         return ControlServer(
             state_dir=self.repo.state_dir,
             methods={
@@ -81,7 +81,7 @@ class Controls:
                 "resume": Method(run=methods.resume, changes=True),
                 "tell": Method(run=methods.tell, changes=True),
                 "call": methods.command,
-                **({"yield": Method(run=methods.give_way, changes=False)} if is_session else {}),
+                **({"yield": Method(run=methods.give_way, changes=False)} if makes_way else {}),
             },
             feed=Feed(
                 subscribe=orchestrator.events,
@@ -174,7 +174,7 @@ class _Methods:
         if not isinstance(arguments, Mapping):
             raise UsageError("arguments is an object", where=registration.name)
         command = build_command(registration, arguments)
-        with self.controls.calls.one():
+        with self.controls.calls.one(registration.name):
             return plain(await self.orchestrator.call(command))
 
     async def give_way(self, params: Mapping[str, Any]) -> dict[str, Any]:

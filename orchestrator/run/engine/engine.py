@@ -20,7 +20,7 @@ from orchestrator.errors import OrchestratorError, StoppedError
 from orchestrator.guardian.reaper import sweep_leftovers
 from orchestrator.plugin import Plugin
 from orchestrator.registry import Registry
-from orchestrator.run import handlers
+from orchestrator.run import handlers, turns
 from orchestrator.run.backlog import phase_handlers, plugin_checks
 from orchestrator.run.backlog.book import Book, load_book
 from orchestrator.run.backlog.closing import close_finished
@@ -75,6 +75,8 @@ async def run_engine(
 ) -> T:
     """Own the repository, open an orchestrator with every plugin, and do ``work`` in it.
 
+    When that has ended, calls of others that are under way have a few seconds more.
+
     Args:
       item: what the work is about; others see it as the one that runs.
       config: one git command may take its ``command_timeout``, a sequence of them 20 times that.
@@ -96,6 +98,7 @@ async def run_engine(
     offered = offered_plugins()
     plugins: list[Plugin] = [
         handlers.plugin,
+        turns.plugin,
         guidance.plugin,
         delivering.plugin,
         phase_handlers.plugin,
@@ -104,6 +107,7 @@ async def run_engine(
         *offered,
     ]
     ended: _Ended[T] = _Ended()
+    calls = calls or Calls()
     with ExitStack() as stack:
         lock = engine_lock(repo.state_dir, item)
         await trio.to_thread.run_sync(stack.enter_context, lock)
@@ -129,7 +133,7 @@ async def run_engine(
             item=item,
             steering=steering or Steering(),
             commands=Registry(offered).by_name,
-            calls=calls or Calls(),
+            calls=calls,
         )
         async with open_orchestrator(
             plugins=plugins,
@@ -142,8 +146,12 @@ async def run_engine(
         ) as orchestrator:
             for fact in (*((rebuilt,) if rebuilt is not None else ()), *settled, *taken):
                 orchestrator.publish(fact)
-            orchestrator.start_execution(_execute, work, orchestrator, ended)
-            await ended.event.wait()
+            try:
+                orchestrator.start_execution(_execute, work, orchestrator, ended)
+                await ended.event.wait()
+                await calls.finish()
+            finally:
+                calls.close()
             with trio.move_on_after(_WIND_UP, shield=True):
                 await _copy(copies, orchestrator)
     if ended.error is not None:

@@ -9,9 +9,7 @@ from orchestrator.errors import UsageError
 from orchestrator.plugin import Plugin, Registration, load_plugins
 from orchestrator.registry import Registry
 from orchestrator.run.backlog import handlers as backlog
-from orchestrator.run.machine import editing
-from orchestrator.run.machine import git_handlers as git
-from orchestrator.run.machine import handlers as phase
+from orchestrator.run.machine.offered import PLUGINS
 
 _INLINE = 10.0
 _MARGIN = 5.0
@@ -23,7 +21,7 @@ def offered_plugins() -> list[Plugin]:
     Raises:
       PluginError: when one that is installed does not load.
     """
-    return [backlog.plugin, phase.plugin, git.plugin, editing.plugin, *load_plugins()]
+    return [backlog.plugin, *PLUGINS, *load_plugins()]
 
 
 def offered_commands() -> Mapping[str, Registration]:

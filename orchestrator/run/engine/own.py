@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,22 +13,17 @@ import trio
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
 from orchestrator.errors import OrchestratorError, StoppedError
-from orchestrator.messages import Command, Event
+from orchestrator.messages import Command
 from orchestrator.run.engine.calls import Calls
 from orchestrator.run.engine.engine import run_engine
-from orchestrator.run.events import CheckRunning
 from orchestrator.run.lock import SESSION
 from orchestrator.runtime import Orchestrator
 from orchestrator.settings import Config
-from orchestrator.stop import StopLevel
 from orchestrator.text import one_line
 
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
-
-_FAREWELL = 5.0
-"""Seconds that calls under way may take when the process ends."""
 
 
 @attrs.define(eq=False)
@@ -67,13 +61,11 @@ class OwnEngine:
     Attributes:
       config_file: None: the one in the checkout, where there is one. It is read at each opening.
       linger: seconds that it stays open after the last call.
-      check: when a check began last, by Trio's clock, and its command.
     """
 
     directory: Path
     config_file: Path | None
     linger: float
-    check: tuple[float, str] | None = attrs.field(default=None, init=False)
     _life: _Life | None = attrs.field(default=None, init=False)
     _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
     _left: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -91,7 +83,7 @@ class OwnEngine:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be where engines live, until cancelled.
 
-        Cancellation lets an open engine end politely: calls under way have five seconds.
+        Cancellation lets an open engine end politely, see `Calls.finish`.
         """
         async with trio.open_nursery() as self._nursery:
             task_status.started()
@@ -100,8 +92,6 @@ class OwnEngine:
             finally:
                 self._nursery = None
                 self._left.set()
-                if self._life is not None:
-                    self._life.calls.close()
 
     async def open(self) -> None:
         """Open the engine; whoever asks meanwhile waits for the same one.
@@ -120,17 +110,21 @@ class OwnEngine:
         if life.error is not None:
             raise life.error
 
-    async def call(self, command: Command[R]) -> R:
+    async def call(self, name: str, command: Command[R]) -> R:
         """Run a command in the open engine; cancellation is that of `Orchestrator.call`.
+
+        Args:
+          name: what the command is called.
 
         Raises:
           StoppedError: when the engine is ending; nothing was begun.
+          CommandCancelledError: when it ended first; a part of the command may be done.
           Exception: whatever `Orchestrator.call` raises.
         """
         life = self._life
         if life is None or life.orchestrator is None:
             raise _over()
-        with life.calls.one():
+        with life.calls.one(name):
             return await life.orchestrator.call(command)
 
     async def pause(self, seconds: float) -> None:
@@ -149,19 +143,12 @@ class OwnEngine:
             # From now on it ends politely, also when all around it is cancelled.
             scope.shield = True
             life.open(orchestrator)
-            await self._stay(life.calls, orchestrator)
+            await life.calls.over(self.linger, self._left, orchestrator.stopping.requested)
 
         try:
             with scope:
                 repo, config = await trio.to_thread.run_sync(self._read)
-                await run_engine(
-                    repo,
-                    SESSION,
-                    work,
-                    config=config,
-                    sinks={"checks": self._watch},
-                    calls=life.calls,
-                )
+                await run_engine(repo, SESSION, work, config=config, calls=life.calls)
         except Exception as error:
             failure = _ours(error)
             if life.orchestrator is not None and not isinstance(failure, StoppedError):
@@ -169,27 +156,6 @@ class OwnEngine:
         finally:
             self._life = None
             life.end(failure)
-
-    async def _stay(self, calls: Calls, orchestrator: Orchestrator) -> None:
-        """Return when the engine may end."""
-        if self._left.is_set():
-            calls.close()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_close_on_stop, calls, orchestrator)
-            nursery.start_soon(self._hurry, orchestrator)
-            await calls.over(self.linger)
-            nursery.cancel_scope.cancel()
-
-    async def _hurry(self, orchestrator: Orchestrator) -> None:
-        await self._left.wait()
-        await trio.sleep(_FAREWELL)
-        orchestrator.stop(StopLevel.CANCEL)
-
-    async def _watch(self, batch: Sequence[Event]) -> None:
-        await trio.lowlevel.checkpoint()
-        for event in batch:
-            if isinstance(event, CheckRunning):
-                self.check = trio.current_time(), event.command
 
     def _read(self) -> tuple[Repository, Config]:
         repo = Repository.open(self.directory)
@@ -200,11 +166,6 @@ class OwnEngine:
         )
         patience, mode = config.execution.command_timeout, config.workspace.mode
         return repo.within(patience).working(mode), config
-
-
-async def _close_on_stop(calls: Calls, orchestrator: Orchestrator) -> None:
-    await orchestrator.stopping.requested.wait()
-    calls.close()
 
 
 def _over() -> StoppedError:

@@ -22,7 +22,6 @@ from orchestrator.messages import Command
 from orchestrator.plugin import Registration
 from orchestrator.run.engine.offered import answered_within, command_named, offered_commands
 from orchestrator.run.engine.own import OwnEngine
-from orchestrator.run.lock import BRIEF
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +103,14 @@ class Session:
         Raises:
           UsageError: when there is no such command, or the arguments are wrong; names the field.
           BusyError: when others were in the way for ten seconds; nothing was begun.
-          EngineLostError: when the engine of another process ended in the middle of it.
+          CommandCancelledError: when the engine was to end in the middle of it.
+          EngineLostError: when the engine of another process was killed in the middle of it.
           StoppedError: when `run` has ended.
           OrchestratorError: why the command failed, or no engine could be opened.
         """
         registration = command_named(self.commands, name)
         asked = _Asked(registration, arguments, build_command(registration, arguments))
-        return await beside(partial(self._tell, name, progress), partial(self._ask, asked))
+        return await beside(partial(_tell, name, progress), partial(self._ask, asked))
 
     async def _ask(self, asked: _Asked) -> Any:
         patience = Patience(trio.current_time)
@@ -140,14 +140,9 @@ class Session:
                     asked.registration.name,
                     asked.arguments,
                     patience=answered_within(asked.registration) + _MARGIN,
-                    but_not=BRIEF,
                 )
         except BusyError as error:
             raise _RefusedError(error) from None
-        except OrchestratorError as error:
-            if error.code == StoppedError.code:
-                raise _RefusedError(_ending()) from None
-            raise
 
     async def _ask_own(self, asked: _Asked) -> Any:
         """Ask the engine in this process, which is opened for that."""
@@ -158,7 +153,7 @@ class Session:
         except StoppedError:
             raise _RefusedError(_ending()) from None
         try:
-            return plain(await self._own.call(asked.command))
+            return plain(await self._own.call(asked.registration.name, asked.command))
         except StoppedError:
             raise _RefusedError(_ending()) from None
         except OrchestratorError:
@@ -180,14 +175,13 @@ class Session:
                 self._state_dir = await trio.to_thread.run_sync(_state_of, self.directory)
             return self._state_dir
 
-    async def _tell(self, name: str, progress: Progress) -> None:
-        began, pause = trio.current_time(), _FIRST_WORD
-        while True:
-            await trio.sleep(pause)
-            pause = _NEXT_WORD
-            check = self._own.check
-            doing = f", runs {check[1]}" if check is not None and check[0] >= began else ""
-            progress(None, f"{name}: {trio.current_time() - began:.0f} s{doing}")
+
+async def _tell(name: str, progress: Progress) -> None:
+    began, pause = trio.current_time(), _FIRST_WORD
+    while True:
+        await trio.sleep(pause)
+        pause = _NEXT_WORD
+        progress(None, f"{name}: {trio.current_time() - began:.0f} s")
 
 
 def _ending() -> BusyError:

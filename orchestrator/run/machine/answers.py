@@ -134,7 +134,7 @@ class PassedAnswer:
 
 
 @attrs.frozen(kw_only=True)
-class Context:
+class WorkContext:
     """All that somebody who goes on with a branch needs."""
 
     message: str

@@ -14,18 +14,18 @@ import attrs
 from orchestrator.messages import Command
 from orchestrator.run.machine.answers import (
     BranchState,
-    Context,
     Planned,
     Said,
     Started,
     Stepped,
     Verified,
+    WorkContext,
 )
 
 
 @attrs.frozen(kw_only=True)
 class StartWork(Command[Started]):
-    """Begin work on an issue: a branch of its own, in the first phase of its workflow.
+    """Begin work on a branch, in the first phase of its workflow.
 
     A branch that exists already is taken up where it is; one that does not is made, and checked
     out.
@@ -49,6 +49,24 @@ class StartWork(Command[Started]):
 
 
 @attrs.frozen(kw_only=True)
+class OpenIssue(Command[Started]):
+    """Begin work on an issue by its number or key and its title; the branch is named after them.
+
+    Attributes:
+      kind: the type of branch; the workflow of that name is taken.
+      base: branch to start from; the configured one, or the one checked out, when left out.
+      description: more about it.
+    """
+
+    issue: str
+    title: str
+    kind: str = "feature"
+    base: str | None = None
+    description: str = ""
+    by: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class GetState(Command[BranchState]):
     """Say where a branch is: workflow, phase, cycle, and which gates close the phase."""
 
@@ -56,7 +74,7 @@ class GetState(Command[BranchState]):
 
 
 @attrs.frozen(kw_only=True)
-class GetContext(Command[Context]):
+class GetContext(Command[WorkContext]):
     """Say all that somebody who goes on with a branch needs: state, guidance, plan, git, history.
 
     Attributes:

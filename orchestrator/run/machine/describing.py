@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import attrs
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.adapters.git.checkout.history import LogEntry
 from orchestrator.run.machine.answers import (
     BranchState,
+    CommitAnswer,
     CycleAnswer,
     PartAnswer,
     PhaseAnswer,
     Planned,
+    Said,
     Stepped,
 )
 from orchestrator.run.machine.gating import values_of
+from orchestrator.run.machine.git_answers import Done
 from orchestrator.text import one_line
 from orchestrator.work.backlog.change import Passage
+from orchestrator.work.backlog.folders import change_folder
 from orchestrator.work.backlog.gate import fill
 from orchestrator.work.backlog.item import Item
 from orchestrator.work.backlog.pipeline import Phase
@@ -33,8 +38,12 @@ _PUT_BACK = {
 }
 
 
-def state_of(item: Item, rules: Rules, *, saved: bool = True) -> BranchState:
-    """Return where a branch is."""
+def state_of(item: Item, rules: Rules, *, saved: bool = True, problem: str = "") -> BranchState:
+    """Return where a branch is.
+
+    Args:
+      problem: what git could not tell of it, "" when nothing is missing.
+    """
     track, pipeline = track_of(item), rules.pipeline(item.pipeline)
     phase = pipeline.find(item.phase) if pipeline is not None else None
     after = next_phase(item, pipeline) if pipeline is not None else ""
@@ -59,7 +68,7 @@ def state_of(item: Item, rules: Rules, *, saved: bool = True) -> BranchState:
         rebuilt=track.rebuilt,
         saved=saved,
     )
-    return _with_message(state)
+    return _with_message(state, problem)
 
 
 def gates_in_words(item: Item, phase: Phase) -> tuple[str, ...]:
@@ -79,6 +88,8 @@ def guidance_of(item: Item, rules: Rules) -> str:
     phase, track = found[2], track_of(item)
     told = fill(phase.prompt.strip(), values_of(item)) or _unsaid(phase)
     lines = [f"Phase {phase.name} of {pipeline.name}: {told}"]
+    if "change folder" in told:
+        lines.append(f"The change folder is {change_folder(item)}/.")
     if phase.subphases:
         lines.append(f"Sub-phases for commits: {', '.join(phase.subphases)}.")
     if phase.cycles:
@@ -166,12 +177,24 @@ def stepped(item: Item, rules: Rules, passage: Passage, warnings: Iterable[str] 
     )
 
 
-def waiting_line(error: OrchestratorError) -> str:
-    """Return an error as one warning."""
-    return one_line(f"{error.message}; {error.fix}" if error.fix else error.message, 400)
+def commits_of(entries: Iterable[LogEntry]) -> tuple[CommitAnswer, ...]:
+    """Return commits as they are answered."""
+    return tuple(
+        CommitAnswer(commit=each.commit, subject=each.subject, author=each.author, at=each.at)
+        for each in entries
+    )
 
 
-def _with_message(state: BranchState) -> BranchState:
+A = TypeVar("A", Planned, Said, Done)
+
+
+def with_warnings(answer: A, warnings: Iterable[str]) -> A:
+    """Return an answer that also tells what went wrong beside it."""
+    lines = [answer.message, *(f"warning: {one_line(each, 400)}" for each in warnings)]
+    return attrs.evolve(answer, message="\n".join(lines))
+
+
+def _with_message(state: BranchState, problem: str) -> BranchState:
     part = f":{state.subphase}" if state.subphase else ""
     of = f" of {state.cycles}" if state.cycles else ""
     cycle = f", cycle {state.cycle}{of}" if state.cycle else ""
@@ -184,6 +207,7 @@ def _with_message(state: BranchState) -> BranchState:
         lines.append(f"waits for an answer: {one_line(state.waits)} (orc answer {state.item} TEXT)")
     if state.rebuilt:
         lines.append(_PUT_BACK[state.rebuilt])
+    lines += [f"warning: {problem}"] if problem else []
     if state.gates:
         lines.append("Before it may go on:")
         lines += [f"- {each}" for each in state.gates]

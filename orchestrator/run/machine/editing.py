@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import attrs
-import trio
 
 from orchestrator.adapters.edited_file import edit_file as edit_one
 from orchestrator.adapters.git.repository import Repository
@@ -14,12 +13,16 @@ from orchestrator.context import Context
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Command
 from orchestrator.plugin import Plugin
+from orchestrator.run.limits import PerRun
 from orchestrator.run.machine import finding
-from orchestrator.run.machine.guards import require_free_checkout, require_unprotected
+from orchestrator.run.machine.guards import naming, require_free_checkout
+from orchestrator.settings import Config
 from orchestrator.work.edit import Insertion, LineEdit, Replacement, Request
 
 plugin = Plugin("file")
 _DEADLINE = 90.0
+# Edits of one checkout take turns anyway; more would only sit in threads and wait.
+_EDITS = PerRun("edits", 4)
 
 
 @attrs.frozen(kw_only=True)
@@ -81,11 +84,12 @@ async def edit_file(command: EditFile, context: Context) -> EditAnswer:
         item = (await finding.find(context, None)).item
     except OrchestratorError:
         item = None  # not every file is changed on a branch that is under the phase machine
-    require_unprotected(context, item, (command.path,))
-    root = context.service(Repository).checkout
+    root, protect = context.service(Repository).checkout, context.service(Config).workspace.protect
 
     def edit() -> EditAnswer:
-        edited = edit_one(root, command.path, request, mode=command.mode)
+        edited = edit_one(
+            root, command.path, request, mode=command.mode, protect=protect, named=naming(item)
+        )
         what = "written" if edited.written else "not written"
         what = what if edited.changed else "unchanged"
         lines = [f"{edited.path}: {what}"]
@@ -103,6 +107,6 @@ async def edit_file(command: EditFile, context: Context) -> EditAnswer:
     return await in_thread(
         edit,
         deadline=_DEADLINE - 5,
-        limiter=trio.to_thread.current_default_thread_limiter(),
+        limiter=_EDITS.limiter,
         what=f"editing {command.path}",
     )

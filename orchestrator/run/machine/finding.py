@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -13,16 +14,14 @@ from orchestrator.adapters.git.checkout import history
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.context import Context
 from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book
+from orchestrator.run.backlog.branch_record import Known, known_of
+from orchestrator.run.backlog.putting_back import put_back
 from orchestrator.run.machine.own_git import own_git
-from orchestrator.run.machine.record import Known, Step, known_of
 from orchestrator.run.threads import GitThreads
 from orchestrator.settings import Config
-from orchestrator.store.transaction import Transaction
 from orchestrator.text import one_line
-from orchestrator.work.backlog.change import Change, View
-from orchestrator.work.backlog.importing import import_items
+from orchestrator.work.backlog.change import View
 from orchestrator.work.backlog.item import Item
 from orchestrator.work.backlog.pipeline import DEFAULT
 from orchestrator.work.backlog.rules import Rules
@@ -30,8 +29,7 @@ from orchestrator.work.backlog.track import Track
 from orchestrator.work.machine import moving
 from orchestrator.work.machine.moving import Beginning
 from orchestrator.work.machine.preset import ALIASES
-from orchestrator.work.machine.rebuild import caught_up
-from orchestrator.work.machine.scope import names
+from orchestrator.work.machine.scope import phases
 
 
 @attrs.frozen(kw_only=True)
@@ -39,12 +37,12 @@ class Found:
     """The item of a branch, and whether it is in the store; else it is what git says it was.
 
     Attributes:
-      trail: what git has of its way, when it is not in the store.
+      problem: what git could not tell, "" when nothing is missing.
     """
 
     item: Item
     saved: bool
-    trail: tuple[Step, ...] = ()
+    problem: str = ""
 
 
 async def current_branch(context: Context) -> str:
@@ -93,8 +91,7 @@ async def find(context: Context, named: str | None) -> Found:
     item = item_of(book.backlog, branch)  # somebody may have been faster
     if item is not None:
         return Found(item=item, saved=True)
-    item = put_back(context, branch, known)
-    return Found(item=item, saved=False, trail=known.trail)
+    return Found(item=guessed(context, branch, known), saved=False, problem=known.problem)
 
 
 def _require_new(view: View, branch: str) -> None:
@@ -120,35 +117,13 @@ async def ensure(context: Context, named: str | None, by: str) -> Item:
       UsageError: as `find`.
     """
     found = await find(context, named)
-    return found.item if found.saved else await save(context, found, by)
+    return found.item if found.saved else await save(context, found.item, by)
 
 
-async def save(context: Context, found: Found, by: str) -> Item:
-    """Record an item that was put back from git, and its way; of two at once the first counts."""
-    item = found.item
-    assert item.track is not None
-    text = {
-        "record": "put back from git's record of its phases",
-        "commits": "put back from the scopes of the branch's commits",
-        "name": "begun by the name of the branch",
-    }[item.track.rebuilt]
-
-    def decide(view: View, now: int) -> Change:
-        if view.get(item.id) is not None:
-            return Change()
-        fresh = attrs.evolve(item, created=item.created or now, updated=now)
-        change = import_items(view, [fresh], by=by)
-        entries = [attrs.evolve(entry, what="rebuilt", text=text) for entry in change.entries]
-        return attrs.evolve(change, entries=tuple(entries))
-
-    def also(tx: Transaction) -> tuple[Fact, ...]:
-        if tx.item(item.id) is None:
-            for step in found.trail:
-                tx.add_history(step.at * 10**9, item.id, step.what, step.document)
-        return ()
-
+async def save(context: Context, item: Item, by: str) -> Item:
+    """Record an item that was put back from git; of two at once the first counts."""
     book = context.service(Book)
-    (await book.change(decide, also)).tell(context.publish)
+    (await book.change(partial(put_back, item, by=by))).tell(context.publish)
     return book.get(item.id) or item
 
 
@@ -162,37 +137,38 @@ def free_id(view: View, branch: str) -> str:
     """Return the id that a branch's item has, or would have: ended ones keep theirs."""
     slug = refs.item_slug(branch)
     number, id = 1, slug
-    while (item := view.get(id)) is not None and (item.status.is_final or item.track is None):
+    while (item := view.get(id)) is not None and not _is_open_on(item, branch):
         number += 1
         id = f"{slug}-{number}"
     return id
+
+
+def _is_open_on(item: Item, branch: str) -> bool:
+    is_its = item.track is not None and item.track.branch == branch
+    return is_its and not item.status.is_final
 
 
 async def known_branch(context: Context, branch: str) -> Known:
     """Return what git knows of a branch."""
     book, config = context.service(Book), context.service(Config)
     pipeline = book.rules.pipeline(workflow_for(config, book.rules, branch))
-    every = names(pipeline) if pipeline is not None else ()
     return await context.service(GitThreads).run(
         known_of,
         context.service(Repository),
-        free_id(book.backlog, branch),
         branch,
-        phases=every,
+        phases=phases(pipeline) if pipeline is not None else (),
         trunks=[name for name in config.branches.protected if name != branch],
     )
 
 
-def put_back(context: Context, branch: str, known: Known) -> Item:
-    """Return the item that a branch had, by what git knows.
+def guessed(context: Context, branch: str, known: Known) -> Item:
+    """Return the item that a branch has, as its own commits or its name tell.
 
     Raises:
       UsageError: nothing says that the branch was ever under the phase machine.
     """
     book, config = context.service(Book), context.service(Config)
     rules, branches = book.rules, config.branches
-    if known.item is not None and known.item.track is not None and not known.item.status.is_final:
-        return caught_up(known.item, rules, known.scope)
     unknown = not branches.type_of(branch) and known.scope is None
     if unknown or branch in branches.protected:
         raise UsageError(
@@ -257,7 +233,7 @@ async def base_of(context: Context, branch: str) -> str:
 
 def _by_id(book: Book, beginning: str) -> Item | None:
     try:
-        item = book.get(book.backlog.find(beginning))
+        item = book.backlog.get(book.backlog.find(beginning))
     except UsageError:
         return None
     return item if item is not None and item.track is not None else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os.path
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from orchestrator.adapters.git import refs
 from orchestrator.adapters.git.repository import Repository
@@ -22,6 +24,9 @@ from orchestrator.work.protect import is_named
 async def require_free_checkout(context: Context) -> None:
     """Refuse to touch a checkout that a run works in.
 
+    It holds until the caller's command ends when that is in the lane of the checkout, where runs
+    borrow it, too; see `run.turns`.
+
     Raises:
       BusyError: names the item.
     """
@@ -39,16 +44,19 @@ async def require_free_checkout(context: Context) -> None:
 def require_unprotected(context: Context, item: Item | None, paths: Sequence[str]) -> None:
     """Refuse changes of protected paths that the item does not name.
 
+    Args:
+      paths: below the checkout, from its top; absolute ones when they are inside.
+
     Raises:
-      UsageError: names the paths and the globs.
+      UsageError: names the paths and the globs; or a path leads out of the checkout.
     """
-    globs = context.service(Config).workspace.protect
-    told = "\n".join(_words(item)) if item is not None else ""
+    globs, named = context.service(Config).workspace.protect, naming(item)
+    top = context.service(Repository).checkout
     crossed = [
         f"{one_line(path, 120)} ({glob})"
-        for path in paths
+        for path in (_from_top(top, path) for path in paths)
         for glob in globs
-        if matches(path, glob) and not is_named(path, told)
+        if matches(path, glob) and not named(path)
     ]
     if crossed:
         raise UsageError(
@@ -56,6 +64,24 @@ def require_unprotected(context: Context, item: Item | None, paths: Sequence[str
             where="workspace.protect",
             fix="leave it as it is, or have the item name the file: orc edit ITEM -d TEXT",
         )
+
+
+def naming(item: Item | None) -> Callable[[str], bool]:
+    """Return what tells whether an item names a path; none names nothing."""
+    told = "\n".join(_words(item)) if item is not None else ""
+    return lambda path: is_named(path, told)
+
+
+def _from_top(top: Path, path: str) -> str:
+    """Return a path as globs mean it: from the top, without detours."""
+    found = os.path.relpath(os.path.join(top, path), top)
+    if found.startswith("../") or found == "..":
+        raise UsageError(
+            f"{one_line(path, 120)} is not a path below the checkout",
+            where="path",
+            fix="name it from the top of the checkout",
+        )
+    return found
 
 
 def merge_phase(context: Context, item: Item) -> str:

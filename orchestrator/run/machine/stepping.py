@@ -1,4 +1,4 @@
-"""Takes one step of a branch in its lane: gates, then one transaction, then the record in git."""
+"""Changes one branch in its lane: gates, then one transaction, then the record in git."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from orchestrator.context import Context
 from orchestrator.errors import IllegalStepError, OrchestratorError, StoreError
 from orchestrator.messages import Command
 from orchestrator.plugin import Plugin
-from orchestrator.run.backlog.book import Book
-from orchestrator.run.machine import record
+from orchestrator.run.backlog import branch_record
+from orchestrator.run.backlog.book import Book, Decide
 from orchestrator.run.machine.answers import Stepped
-from orchestrator.run.machine.describing import stepped, waiting_line
+from orchestrator.run.machine.describing import stepped
 from orchestrator.run.machine.gating import decide
 from orchestrator.run.threads import GitThreads
+from orchestrator.text import one_line
 from orchestrator.work.backlog.change import Change, Entry, View
 from orchestrator.work.backlog.item import Item
 from orchestrator.work.machine import moving
@@ -37,6 +38,22 @@ class TakeStep(Command[Stepped]):
 
 
 @attrs.frozen(kw_only=True)
+class Changed:
+    """A change that is durable; ``warnings``: what went wrong beside it."""
+
+    change: Change
+    warnings: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ChangeBranch(Command[Changed]):
+    """Change a branch's item as a decision says, when its turn has come."""
+
+    item: str
+    decide: Decide
+
+
+@attrs.frozen(kw_only=True)
 class KeepRecord(Command[tuple[str, ...]]):
     """Record a branch's state in git; returns what went wrong with that: the store has it.
 
@@ -48,7 +65,7 @@ class KeepRecord(Command[tuple[str, ...]]):
     entries: tuple[Entry, ...] = ()
 
 
-def _lane(command: TakeStep | KeepRecord) -> str:
+def _lane(command: TakeStep | ChangeBranch | KeepRecord) -> str:
     return f"phases:{command.item}"
 
 
@@ -63,7 +80,7 @@ async def take_step(command: TakeStep, context: Context) -> Stepped:
 
     def take(view: View, now: int) -> Change:
         current = view.get(command.item)
-        if current is None or (current.phase, current.track) != (item.phase, item.track):
+        if current is None or _place(current) != _place(item):
             raise IllegalStepError(
                 f"{command.item} was changed while its gates were decided",
                 where=command.item,
@@ -71,24 +88,40 @@ async def take_step(command: TakeStep, context: Context) -> Stepped:
             )
         return moving.take(view, book.rules, command.item, step, results, now=now, by=command.by)
 
-    change = (await book.change(take)).tell(context.publish)
+    changed = await context.call(ChangeBranch(item=command.item, decide=take))
+    change = changed.change
     passage = next(entry.passage for entry in change.entries if entry.passage is not None)
     (moved,) = change.items
-    warnings = await context.call(KeepRecord(item=command.item, entries=change.entries))
-    return stepped(moved, book.rules, passage, warnings)
+    return stepped(moved, book.rules, passage, changed.warnings)
+
+
+@plugin.handles(ChangeBranch, name="change-branch", deadline=_DEADLINE, lane=_lane)
+async def change_branch(command: ChangeBranch, context: Context) -> Changed:
+    """Handle `ChangeBranch`."""
+    recorded = await context.service(Book).change(command.decide)
+    change = recorded.tell(context.publish)
+    kept = KeepRecord(item=command.item, entries=change.entries)
+    return Changed(change=change, warnings=await context.call(kept))
 
 
 @plugin.handles(KeepRecord, name="keep-record", deadline=_DEADLINE, lane=_lane)
 async def keep_record(command: KeepRecord, context: Context) -> tuple[str, ...]:
     """Handle `KeepRecord`."""
-    item = context.service(Book).get(command.item)
+    item = context.service(Book).backlog.get(command.item)
     if item is None or item.track is None:
         return ()
-    repo, when = context.service(Repository), int(time.time())
+    repo, threads = context.service(Repository), context.service(GitThreads)
+    entries = tuple(entry for entry in command.entries if entry.item == item.id)
     try:
-        await context.service(GitThreads).run(record.keep, repo, item, command.entries, when)
+        await threads.run(branch_record.keep, repo, item, entries, int(time.time()))
     except StoreError:
         raise
     except OrchestratorError as error:
-        return (f"not recorded in git, the next step does it: {waiting_line(error)}",)
+        told = one_line(f"{error.message}; {error.fix}" if error.fix else error.message, 400)
+        return (f"not recorded in git, which the next start tries again: {told}",)
     return ()
+
+
+def _place(item: Item) -> tuple[object, ...]:
+    """Return what the gates of a step were decided for."""
+    return item.phase, item.track, item.question, item.status

@@ -157,6 +157,7 @@ class Executions:
                 checker=runner.checker,
                 deadline=GATE_SECONDS,
                 ask=asking(session.orchestrator, values),
+                verify=runner.checker.build.verify,
             )
         )
         if closed:

@@ -127,6 +127,7 @@ class PhaseJudge:
                     checker=self.judge.checker,
                     deadline=GATE_SECONDS,
                     ask=asking(self.runner.caller, values),
+                    verify=self.judge.checker.build.verify,
                 )
             )
             if closed:

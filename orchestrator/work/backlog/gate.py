@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
+
+from .text import one_line
 
 PLACEHOLDERS = ("item", "phase", "issue", "branch")
 """What ``{…}`` in the texts of a gate, or in a prompt, may stand for."""
@@ -16,18 +20,24 @@ KINDS = ("file", "glob", "absent", "command", "check")
 ABOUT_FILES = ("contains", "lacks", "key")
 """What may be said besides, of a file."""
 
+_PATHS = ("file", "glob", "absent")
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
+_MAGIC = re.compile(r"[*?\[]")
+# Where quotes begin and end is then only the shell's to say.
+_QUOTES = re.compile(r"""['"\\`#]|<<|\(\(|\$\{""")
+# Means itself to a shell, wherever it stands.
+_PLAIN = re.compile(r"(?:[\w@%+=:,./-][\w@%+=:,./#-]*)?")
+
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return a text with its placeholders replaced; other braces stay."""
-    for name in PLACEHOLDERS:
-        if name in values:
-            text = text.replace(f"{{{name}}}", values[name])
-    return text
+    # In one go: a value that holds another placeholder is not filled itself.
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
 @attrs.frozen(kw_only=True)
 class Gate:
-    """One condition; exactly one of the first five is given.
+    """One condition; exactly one of the first six is given.
 
     ``{item}`` and ``{phase}`` in its texts stand for the item's id and the phase's name,
     ``{branch}`` for the branch, and ``{issue}`` for what a branch under the phase machine is about:
@@ -39,6 +49,7 @@ class Gate:
       absent: no path matches this pattern.
       command: this shell command succeeds.
       check: this command of a plugin, ``plugin.verb-noun``, finds nothing wrong.
+      verify: the project's verify commands pass, where there are any.
       contains: text that the file holds, too; only with ``file``.
       lacks: text that the file does not hold; only with ``file``.
       key: path such as ``a.b.0`` that leads to a value in the file, which is JSON, YAML or TOML;
@@ -51,31 +62,61 @@ class Gate:
     absent: str = ""
     command: str = ""
     check: str = ""
+    verify: bool = False
     contains: str = ""
     lacks: str = ""
     key: str = ""
     cycle: int = 0
 
     def filled(self, values: Mapping[str, str]) -> Gate:
-        """Return the gate with its placeholders replaced."""
+        """Return the gate with its placeholders replaced; each value stands for itself only.
+
+        A command that has quotes of its own keeps the placeholders whose values it could not hold
+        without their being read by the shell: it cannot be decided.
+        """
         texts: dict[str, Any] = {
-            name: fill(getattr(self, name), values) for name in (*KINDS, *ABOUT_FILES)
+            name: fill(getattr(self, name), values) for name in ("file", "check", *ABOUT_FILES)
         }
-        return attrs.evolve(self, **texts)
+        escaped = {name: _MAGIC.sub(r"[\g<0>]", value) for name, value in values.items()}
+        texts |= {name: fill(getattr(self, name), escaped) for name in ("glob", "absent")}
+        if _QUOTES.search(self.command):
+            held = {name: value for name, value in values.items() if _PLAIN.fullmatch(value)}
+        else:
+            held = {name: shlex.quote(value) for name, value in values.items()}
+        return attrs.evolve(self, command=fill(self.command, held), **texts)
+
+    @property
+    def unfilled(self) -> tuple[str, ...]:
+        """The placeholders in its command."""
+        return tuple(dict.fromkeys(_PLACEHOLDER.findall(self.command)))
 
     @property
     def fault(self) -> str:
         """What is wrong with its being a gate at all, "" when nothing is."""
-        given = [name for name in KINDS if getattr(self, name)]
+        if self.misfit:
+            return self.misfit
+        if any("\0" in getattr(self, name) for name in (*KINDS, *ABOUT_FILES)):
+            return "expected text without NUL"
+        path = next((path for name in _PATHS if (path := getattr(self, name))), "")
+        if path.startswith(("/", "~")) or ".." in path.split("/"):
+            return f"expected a path inside the project, got {one_line(repr(path))}"
+        return ""
+
+    @property
+    def misfit(self) -> str:
+        """Which of its conditions do not go together, "" when they do."""
+        given = [name for name in (*KINDS, "verify") if getattr(self, name)]
         if len(given) != 1:
-            kinds = f"{', '.join(KINDS[:-1])} and {KINDS[-1]}"
-            return f"expected one of {kinds}, got {' and '.join(given) or 'none'}"
+            got = " and ".join(given) or "none"
+            return f"expected one of {', '.join(KINDS)} and verify, got {got}"
         wrong = [name for name in ABOUT_FILES if getattr(self, name) and not self.file]
         return f"{wrong[0]} goes only with file" if wrong else ""
 
     @property
     def wanted(self) -> str:
         """What satisfies it, in words."""
+        if self.verify:
+            return "the project's verify commands have to pass"
         if self.command:
             return f"the command `{self.command}` has to succeed"
         if self.check:

@@ -130,8 +130,9 @@ def _deliverable_from(document: object, at: str) -> Deliverable:
 
 def _gate_from(document: object, at: str) -> Gate:
     fields = _object(document, at, Gate)
+    readers = {"cycle": _whole, "verify": _truth}
     for name, value in fields.items():
-        fields[name] = (_whole if name == "cycle" else _text)(value, f"{at}.{name}")
+        fields[name] = readers.get(name, _text)(value, f"{at}.{name}")
     return Gate(**fields)
 
 
@@ -166,6 +167,12 @@ def _text(value: object, at: str) -> str:
 def _whole(value: object, at: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise ValueError(f"{at}: must be a whole number, 0 or more")
+    return value
+
+
+def _truth(value: object, at: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{at}: must be true or false")
     return value
 
 

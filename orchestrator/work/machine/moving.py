@@ -19,7 +19,7 @@ from orchestrator.work.backlog.text import one_line, page
 from orchestrator.work.backlog.track import Plan, Track
 
 from .scope import Scope, names
-from .steps import Step, track_of, workflow_of
+from .steps import Step, track_of, waits, workflow_of
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +87,8 @@ def take(
     closed = [result for result in results if not result.holds]
     if closed and not step.forced:
         raise _closed(item, step, closed)
+    if item.question is not None and not step.forced:
+        raise waits(item)
     if item.question is not None:
         item = draft.step(item, item.question.since, "moved", by=by)
     passage = Passage(

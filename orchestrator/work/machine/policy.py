@@ -21,6 +21,21 @@ COMMIT_TYPES = (
 NAMES = "[a-z0-9][a-z0-9-]*"
 
 _ISSUE = re.compile(r"(\d+)-")
+_ISSUE_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._#-]{0,63}")
+
+
+def check_issue(text: str) -> None:
+    """Refuse an issue whose name would mean more than a name in a path or a command.
+
+    Raises:
+      UsageError: says what issues look like.
+    """
+    if not _ISSUE_NAMED.fullmatch(text):
+        raise UsageError(
+            f'"{one_line(text, 80)}" is no name of an issue',
+            where="issue",
+            fix="such as 12 or PROJ-12: up to 64 letters, digits, . _ # -, a letter or digit first",
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +46,7 @@ class Branches:
       preset: "standard" adds ready-made workflows; "" does not.
       types: what such a branch begins with, before a slash.
       names: expression for what comes after the slash, all of it.
-      protected: branches that nothing is committed to, merged into by force or deleted.
+      protected: branches that nothing is committed to, and that are neither pushed nor deleted.
       default_base: where new branches start from, "" for the branch that is checked out.
       bases: by type, the branches that one may start from, as shell patterns; others: any.
       commit_types: what commit messages may begin with.

@@ -12,6 +12,7 @@ STANDARD = "standard"
 """What the preset is called in the configuration."""
 
 _DOCS = "docs/development/{issue}"
+_VERIFIED = Gate(verify=True)
 
 _RESEARCH = Phase(
     name="research",
@@ -43,12 +44,15 @@ _CYCLES = Phase(
     subphases=("red", "green", "refactor"),
     commit_types={"red": "test", "green": "feat", "refactor": "refactor"},
     cycles=True,
+    leave=(_VERIFIED,),
+    leave_cycle=(_VERIFIED,),
 )
 _IMPLEMENTATION = Phase(
     name="implementation",
     prompt="Mend it: a test that shows what is wrong, then the smallest change that makes it pass.",
     subphases=("red", "green", "refactor"),
     commit_types={"red": "test", "green": "fix", "refactor": "refactor"},
+    leave=(_VERIFIED,),
 )
 _VALIDATION = Phase(
     name="validation",
@@ -56,7 +60,7 @@ _VALIDATION = Phase(
     f"{_DOCS}/validation.md.",
     subphases=("e2e", "acceptance"),
     commit_type="test",
-    leave=(Gate(glob=f"{_DOCS}/validation*.md"),),
+    leave=(Gate(glob=f"{_DOCS}/validation*.md"), _VERIFIED),
 )
 _DOCUMENTATION = Phase(
     name="documentation",

@@ -41,24 +41,24 @@ def encode(scope: Scope) -> str:
     return "_".join(parts).upper()
 
 
-def decode(subject: str, phases: Collection[str]) -> Scope | None:
+def decode(subject: str, phases: Collection[Phase]) -> Scope | None:
     """Return the scope that a commit's first line begins with, None when it names no such phase.
 
     Args:
-      phases: the names that count as phases.
+      phases: those that count; only one that is done in cycles has a cycle in its scopes.
     """
     found = _SUBJECT.match(subject)
     if found is None:
         return None
-    # A dash in a name stays one; case is all that a scope does not keep.
-    phase = found[2].lower()
-    if phase not in phases:
+    # Case is all that a scope does not keep.
+    phase = next((phase for phase in phases if phase.name == found[2].lower()), None)
+    if phase is None:
         return None
     rest = (found[3] or "").lower()
-    numbered = _CYCLE.fullmatch(rest)
+    numbered = _CYCLE.fullmatch(rest) if phase.cycles else None
     if numbered is not None:
-        return Scope(phase=phase, subphase=numbered[2] or "", cycle=int(numbered[1]))
-    return Scope(phase=phase, subphase=rest)
+        return Scope(phase=phase.name, subphase=numbered[2] or "", cycle=int(numbered[1]))
+    return Scope(phase=phase.name, subphase=rest)
 
 
 def message(

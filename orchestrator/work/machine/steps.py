@@ -124,6 +124,12 @@ def step_on(item: Item, rules: Rules, to: str | None, *, approved_by: str = "") 
             f'orc move {item.id} --to {to} --force --reason "…" --approved-by NAME',
         )
     total = len(track.plan.cycles)
+    if phase.cycles and not total:
+        raise IllegalStepError(
+            f"{phase.name} is done in cycles, and none is planned",
+            where=item.id,
+            fix="save a plan with one cycle or more",
+        )
     if phase.cycles and track.cycle < total:
         left = ", ".join(str(number) for number in range(track.cycle + 1, total + 1))
         raise IllegalStepError(
@@ -144,10 +150,17 @@ def force_on(item: Item, rules: Rules, to: str, *, reason: str, approved_by: str
 
     Raises:
       UsageError: there is no such phase, or no reason or approval is given.
+      IllegalStepError: it is in that phase already.
     """
     track, pipeline = track_of(item), workflow_of(item, rules)
     _require_known(to, pipeline, item)
     _require_words(item, reason, approved_by)
+    if to == item.phase:
+        raise IllegalStepError(
+            f"{item.id} is in {to} already",
+            where=item.id,
+            fix=f"orc git context --branch {item.id}",
+        )
     found = pipeline.find(item.phase)
     return Step(
         phase=to,
@@ -282,10 +295,14 @@ def _require_words(item: Item, reason: str, approved_by: str) -> None:
             )
 
 
+def waits(item: Item) -> IllegalStepError:
+    """Return the error about an item that waits for an answer."""
+    asked = one_line(item.question.text) if item.question is not None else ""
+    return IllegalStepError(
+        f"{item.id} waits for an answer: {asked}", where=item.id, fix=f"orc answer {item.id} TEXT"
+    )
+
+
 def _require_unblocked(item: Item) -> None:
     if item.question is not None:
-        raise IllegalStepError(
-            f"{item.id} waits for an answer: {one_line(item.question.text)}",
-            where=item.id,
-            fix=f"orc answer {item.id} TEXT",
-        )
+        raise waits(item)

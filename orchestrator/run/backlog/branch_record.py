@@ -15,11 +15,14 @@ from typing import Any
 import attrs
 
 from orchestrator.adapters.git import objects, refs
+from orchestrator.adapters.git.refs import RefRecord
 from orchestrator.adapters.git.repository import Repository
+from orchestrator.errors import AdapterError
+from orchestrator.text import one_line
 from orchestrator.work.backlog.change import Entry
 from orchestrator.work.backlog.document import read_line, write_line
 from orchestrator.work.backlog.item import Item
-from orchestrator.work.backlog.text import one_line
+from orchestrator.work.backlog.pipeline import Phase
 from orchestrator.work.machine.scope import Scope, decode
 
 MOST = 500
@@ -30,7 +33,7 @@ _KEPT = "kept"
 
 
 @attrs.frozen(kw_only=True)
-class Step:
+class Trace:
     """One line of a branch's history as git has it; ``at`` in Unix seconds."""
 
     at: int
@@ -43,20 +46,20 @@ class Known:
     """What git knows of a branch.
 
     Attributes:
-      item: as it was recorded last, None when nothing was, or nothing that can be read.
       scope: of the newest commit of the branch that names a phase, None when none does.
-      tip: the commit that the branch is at, "" when there is no such branch.
-      trail: what was recorded of its way, oldest first.
+      tip: the commit that the branch is at, "" when there is no such branch, here or at one remote.
+      problem: why its commits could not be looked through, "" when they could.
     """
 
-    item: Item | None
     scope: Scope | None
     tip: str
-    trail: tuple[Step, ...] = ()
+    problem: str = ""
 
 
 def keep(repo: Repository, item: Item, entries: Sequence[Entry], when: int) -> None:
     """Record an item's state in git, after what is there.
+
+    What is no record of ours at its ref is kept aside.
 
     Args:
       entries: what happened; the last one becomes the message.
@@ -68,45 +71,62 @@ def keep(repo: Repository, item: Item, entries: Sequence[Entry], when: int) -> N
     """
     ref = refs.phases_ref(item.id)
     known = refs.read_refs(repo.git, ref).get(ref)
-    last = entries[-1] if entries else None
-    tree = objects.flat_tree(repo.git, {}) if known is None else objects.its_tree(known.oid)
-    parents = [] if known is None else [known.oid]
-    commit = objects.commit(repo.git, tree, parents, _message(item, last), repo.identity(), when)
+    before = known if known is not None and _read(known) is not None else None
+    if known is not None and before is None:
+        refs.move_ref(repo.git, refs.kept_ref(f"record-{known.oid}"), known.oid, None, "aside")
+    commit = objects.commit(
+        repo.git,
+        objects.its_tree(before.oid) if before is not None else objects.flat_tree(repo.git, {}),
+        [before.oid] if before is not None else [],
+        _message(item, entries[-1] if entries else None),
+        repo.identity(),
+        when,
+    )
     refs.move_ref(repo.git, ref, commit, known.oid if known is not None else None, "phases")
 
 
+def recorded(repo: Repository) -> dict[str, Item]:
+    """Return the items of all records that can be read, by their ids. One process."""
+    found = refs.read_refs(repo.git, refs.PHASES)
+    items = (_read(record) for record in found.values())
+    return {item.id: item for item in items if item is not None}
+
+
 def known_of(
-    repo: Repository,
-    id: str,
-    branch: str,
-    *,
-    phases: Collection[str],
-    trunks: Collection[str] = (),
+    repo: Repository, branch: str, *, phases: Collection[Phase], trunks: Collection[str] = ()
 ) -> Known:
-    """Return what git knows of a branch.
+    """Return what a branch's own commits say of it.
 
     Args:
-      phases: the names that count as phases in the scopes of commits.
+      phases: those that count in the scopes of commits.
       trunks: branches whose commits, also as remotes have them, tell nothing of this one.
     """
-    ref, head = refs.phases_ref(id), f"refs/heads/{branch}"
+    head, far = f"refs/heads/{branch}", f"refs/remotes/*/{branch}"
     others = [name for trunk in trunks for name in (f"heads/{trunk}", f"remotes/*/{trunk}")]
-    found = refs.read_refs(repo.git, ref, head, *(f"refs/{name}" for name in others))
-    item = _read(found[ref].body) if ref in found else None
-    tip = found[head].oid if head in found else ""
-    without = {known.oid for name, known in found.items() if name not in (ref, head)}
-    scope = newest_scope(repo, tip, phases, without) if tip else None
-    trail = _trail(repo, found[ref].oid) if item is not None else ()
-    return Known(item=item, scope=scope, tip=tip, trail=trail)
+    found = refs.read_refs(repo.git, head, far, *(f"refs/{name}" for name in others))
+    own = found.pop(head, None)
+    remote = {found.pop(name).oid for name in list(found) if name.endswith(f"/{branch}")}
+    tip = own.oid if own is not None else remote.pop() if len(remote) == 1 else ""
+    if not tip:
+        return Known(scope=None, tip="")
+    try:
+        scope = newest_scope(repo, tip, phases, {each.oid for each in found.values()})
+    except AdapterError as error:
+        text = f"the commits of {branch} could not be looked through: {error.message}"
+        return Known(scope=None, tip=tip, problem=text)
+    return Known(scope=scope, tip=tip)
 
 
 def newest_scope(
-    repo: Repository, tip: str, phases: Collection[str], without: Collection[str] = ()
+    repo: Repository, tip: str, phases: Collection[Phase], without: Collection[str] = ()
 ) -> Scope | None:
     """Return the scope of the newest commit that names a phase, None when none of `MOST` does.
 
     Args:
       without: commits that are not looked at, with all that they contain.
+
+    Raises:
+      AdapterError: when git cannot read them.
     """
     listed = repo.git.run(
         "log", "-z", f"--max-count={MOST}", "--format=%s", "--end-of-options", tip,
@@ -119,38 +139,34 @@ def newest_scope(
     return None
 
 
-def _trail(repo: Repository, tip: str) -> tuple[Step, ...]:
-    steps = []
-    for commit in reversed(refs.read_commits(repo.git, tip, most=MOST)):
-        item, what = _read(commit.body), commit.subject.partition(":")
-        if item is None or what[0] == _KEPT:
+def trail_of(repo: Repository, id: str) -> tuple[Trace, ...]:
+    """Return what was recorded of the way of an item's branch, oldest first."""
+    traces = []
+    for commit in reversed(refs.read_commits(repo.git, refs.phases_ref(id), most=MOST)):
+        item, (what, _, text) = _read(commit), commit.subject.partition(":")
+        if item is None or what == _KEPT:
             continue
         passage: dict[str, Any] = {}
         with suppress(ValueError, IndexError):
             passage = {"passage": json.loads(commit.body.split("\n")[1])}
-        status = item.status.value
-        steps.append(
-            Step(
-                at=commit.timestamp,
-                what=what[0],
-                document={
-                    "before": status,
-                    "after": status,
-                    "phase": item.phase or "",
-                    "text": what[2].strip(),
-                    "by": commit.trailers.get("Orchestrator-By", ""),
-                    **passage,
-                },
-            )
-        )
-    return tuple(steps)
+        document = {
+            "before": item.status.value,
+            "after": item.status.value,
+            "phase": item.phase or "",
+            "text": text.strip(),
+            "by": commit.trailers.get("Orchestrator-By", ""),
+            **passage,
+        }
+        traces.append(Trace(at=commit.timestamp, what=what, document=document))
+    return tuple(traces)
 
 
-def _read(body: str) -> Item | None:
+def _read(record: RefRecord) -> Item | None:
     try:
-        return read_line(body.lstrip().partition("\n")[0])
+        item = read_line(record.body.lstrip().partition("\n")[0])
     except ValueError:
         return None  # a newer orchestrator's, or not ours: the branch's own commits are asked
+    return item if item.track is not None else None
 
 
 def _message(item: Item, last: Entry | None) -> str:
