@@ -8,12 +8,13 @@ import json
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 import cattrs
+from cattrs.cols import list_structure_factory
 from cattrs.errors import ClassValidationError
 
 from .errors import UsageError
@@ -186,10 +187,31 @@ def _has_words(kind: object) -> bool:
     )
 
 
+def _is_list(kind: object) -> bool:
+    return typing.get_origin(kind) in (list, Sequence) or (
+        typing.get_origin(kind) is tuple and typing.get_args(kind)[1:] == (...,)
+    )
+
+
+def _strict_list(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Return the hook of a list, which is not made of whatever can be gone through."""
+    many: Any = list[typing.get_args(kind)[0]]  # type: ignore[misc]
+    inner = list_structure_factory(many, converter)
+    make = list if typing.get_origin(kind) is list else tuple
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"expected a list, got {type(value).__name__}")
+        return make(inner(value, many))
+
+    return structure
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, strictly(kind))
+    converter.register_structure_hook_factory(_is_list, _strict_list)
     converter.register_structure_hook(Path, lambda value, _: Path(strictly(str)(value, str)))
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook_factory(_has_words, one_of)

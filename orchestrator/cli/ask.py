@@ -21,7 +21,7 @@ from orchestrator.errors import (
     StoppedError,
 )
 
-from .place import find_state
+from .place import find_checkout, find_state
 
 MOST = 1 << 20
 """Bytes of JSON that the items of one call may take: an engine is busy for a minute with more."""
@@ -73,7 +73,7 @@ def ask_all(
             time.sleep(_PAUSE)
             continue
         with engine:
-            refusal = _ask_engine(engine, calls, done, patience)
+            refusal = _ask_engine(engine, calls, done, patience, find_checkout(arguments))
         if refusal is None:
             return done
         refused.spend(refusal)
@@ -107,17 +107,19 @@ def _reach(state: Path) -> Engine | None:
         return None
 
 
-def _ask_engine(engine: Engine, calls: Calls, done: list[Any], patience: float) -> BusyError | None:
+def _ask_engine(
+    engine: Engine, calls: Calls, done: list[Any], patience: float, checkout: str | None
+) -> BusyError | None:
     """Ask for what is not done yet; returns why the next of it was not begun, None: all is done."""
     for name, fields in calls[len(done) :]:
-        asked = {"name": name, "arguments": dict(fields)}
+        asked = {"name": name, "arguments": dict(fields), "checkout": checkout}
         try:
             done.append(engine.call("call", patience=patience, **asked))
         except NoEngineError:
             return ending(engine.pid)
         except OrchestratorError as error:
             if error.code == StoppedError.code:
-                return ending(engine.pid)
+                return ending(engine.pid, error)
             raise
     return None
 

@@ -36,7 +36,7 @@ def add_backlog(commands: Commands) -> None:
     move.add_argument("--to", dest="phase", metavar="PHASE", help='or "triage", to begin anew')
     move.add_argument("--force", action="store_true", help="past what needs an approval")
     move.add_argument(
-        "--cycle", nargs="?", type=int, const=0, metavar="N", help="the next cycle, or this one"
+        "--cycle", nargs="?", type=int, const=True, metavar="N", help="the next cycle, or this one"
     )
     move.add_argument("--reason", metavar="TEXT", default="")
     move.add_argument("--approved-by", metavar="NAME", default="")

@@ -85,7 +85,8 @@ def _is_by_hand(arguments: argparse.Namespace) -> bool:
 def _step(arguments: argparse.Namespace) -> int:
     """Take a step of a branch: to a phase, or to a cycle of it, by its gates or by force."""
     by_cycle = arguments.cycle is not None
-    to = (arguments.cycle or None) if by_cycle else arguments.phase
+    cycle = None if arguments.cycle is True else arguments.cycle  # True: given without a number
+    to = cycle if by_cycle else arguments.phase
     fields: dict[str, Any] = {
         "branch": arguments.item,
         "approved_by": arguments.approved_by,

@@ -19,9 +19,7 @@ def find_state(arguments: argparse.Namespace) -> Path:
     Raises:
       RepositoryError: when there is no repository.
     """
-    start = Path(arguments.directory).resolve()
-    markers = (place / ".git" for place in (start, *start.parents))
-    marker = next(filter(os.path.lexists, markers), None)
+    marker = _marker(arguments)
     if marker is not None and (found := _common_dir(marker) / "orchestrator").is_dir():
         return found
     from orchestrator.adapters.git.discover import discover, state_dir
@@ -50,3 +48,16 @@ def _common_dir(marker: Path) -> Path:
 
 def _read(path: Path) -> str:
     return os.fsdecode(path.read_bytes()[:4096]).rstrip("\n")
+
+
+def find_checkout(arguments: argparse.Namespace) -> str | None:
+    """Return the work tree that a command is for, None when git would have to be asked."""
+    marker = _marker(arguments)
+    return os.fspath(marker.parent) if marker is not None else None
+
+
+def _marker(arguments: argparse.Namespace) -> Path | None:
+    """Return what marks the top of the work tree."""
+    start = Path(arguments.directory).resolve()
+    markers = (place / ".git" for place in (start, *start.parents))
+    return next(filter(os.path.lexists, markers), None)

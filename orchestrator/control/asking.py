@@ -34,23 +34,33 @@ from .replies import (
 )
 
 
-async def call(state_dir: Path, name: str, arguments: Mapping[str, Any], *, patience: float) -> Any:
+async def call(
+    state_dir: Path,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    patience: float,
+    checkout: str | None = None,
+) -> Any:
     """Have the engine that owns the repository carry out a command; return its result as JSON.
 
     Cancellation closes the connection: the engine cancels the command, and waits for its clean-up.
 
     Args:
       patience: seconds that the answer may take.
+      checkout: the work tree that is meant, of those that the repository has; None: the engine's.
 
     Raises:
       UsageError: when the arguments are longer than an engine reads. Nothing was begun.
       NoEngineError: when none listens, or it ended before it was asked. Nothing was begun.
-      BusyError: when it has no room for one more, or is about to end. Nothing was begun.
+      BusyError: when it has no room for one more, is about to end, or works in another checkout.
+        Nothing was begun.
       EngineLostError: when it cannot be reached, ended before it answered, or did not within
         ``patience`` seconds; what was asked may be done.
       OrchestratorError: the engine's own, when it says no.
     """
-    frame = question(1, "call", {"name": name, "arguments": dict(arguments)})
+    params = {"name": name, "arguments": dict(arguments), "checkout": checkout}
+    frame = question(1, "call", params)
     path = endpoint.find(state_dir)
     async with await _connect(path) as stream:
         pid = known_peer(stream.socket, path)
@@ -70,7 +80,7 @@ async def call(state_dir: Path, name: str, arguments: Mapping[str, Any], *, pati
             except OrchestratorError as error:
                 if error.code != StoppedError.code:
                     raise
-                raise ending(pid) from None
+                raise ending(pid, error) from None
         raise silent(patience, name)
 
 

@@ -122,9 +122,15 @@ def gone(command: str = "") -> NoEngineError:
     return NoEngineError("the engine has just ended", where=command or None, fix=fix)
 
 
-def ending(pid: int) -> BusyError:
-    """Return what it means that an engine carries out nothing more: it has begun nothing."""
-    return BusyError(f"the engine that is here takes nothing more (process {pid})", fix=AGAIN)
+def ending(pid: int, error: OrchestratorError | None = None) -> BusyError:
+    """Return what it means that an engine does not carry a command out: it has begun nothing.
+
+    Args:
+      error: why it says that it does not.
+    """
+    said = error.message if error is not None else "the engine that is here takes nothing more"
+    fix = (error.fix if error is not None else None) or AGAIN
+    return BusyError(f"{said} (process {pid})", fix=fix)
 
 
 def silent(patience: float, command: str = "") -> EngineLostError:

@@ -90,6 +90,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._file = _identity(path)
         self._epoch = raise_epoch(connection, path)
         self._queue: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._refusal: StoreError | None = None
@@ -158,6 +159,7 @@ class Writer:
             group[0].answer()
             return
         try:
+            self._require_file()
             self._connection.execute("BEGIN IMMEDIATE")
             self._require_epoch()
             self._apply(group[0])
@@ -189,6 +191,15 @@ class Writer:
             group.append(job)
         return job
 
+    def _require_file(self) -> None:
+        """Refuse to write to a file that nobody would find any more."""
+        if _identity(self._path) != self._file:
+            raise StoreError(
+                "the store was removed, or replaced, while it was in use",
+                where=str(self._path),
+                fix="nothing of this is recorded; ask again: what git keeps of it is put back",
+            )
+
     def _require_epoch(self) -> None:
         (epoch,) = self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
         if int(epoch) != self._epoch:
@@ -209,3 +220,12 @@ class Writer:
             job.error = error
             self._connection.execute("ROLLBACK TO change")
         self._connection.execute("RELEASE change")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what a file is known by, whatever its name; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

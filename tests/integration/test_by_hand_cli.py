@@ -36,6 +36,8 @@ def test_a_branch_goes_through_its_workflow(place: Scratch) -> None:
     assert refused.code == 1
     assert "design.md is missing" in refused.err
     commit_files(repo, {"design.md": "decided\n"}, "docs(P_DESIGN): Decide")
+    zeroth = place.orc("move", BRANCH, "--cycle", "0")
+    assert zeroth.code != 0
     moved = document(place.orc("move", BRANCH, "--to", "build", "--json"))
     assert (moved["source"], moved["target"]) == ("design", "build")
     plan = [{"number": n, "exit_criteria": "x", "deliverables": [{"id": "a"}]} for n in (1, 2)]

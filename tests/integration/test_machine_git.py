@@ -261,6 +261,35 @@ async def test_commits_of_the_trunk_tell_nothing_of_a_branch(repo: Path) -> None
         assert [item["branch"] for item in listed["items"]] == [BRANCH]
 
 
+async def test_commits_of_its_base_tell_nothing_of_a_new_branch(repo: Path) -> None:
+    git(repo, "switch", "-c", "trunk")
+    commit_files(repo, {"x": "x"}, "feat(P_READY): merged long ago")
+    async with engine(repo) as call:
+        await call("git.create-branch", branch=BRANCH)
+        assert (await call("phase.get-state"))["phase"] == "design"
+
+
+async def test_a_commit_is_answered_also_when_its_item_is_closed_meanwhile(repo: Path) -> None:
+    hook = repo / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    async with engine(repo) as call:
+        item = (await call("phase.start-work", branch=BRANCH))["state"]["item"]
+        hook.write_text("#!/bin/sh\ntouch .git/held\nuntil test -e .git/go; do sleep 0.05; done\n")
+        hook.chmod(0o755)
+        (repo / "x").write_text("x")
+        made: list[str] = []
+
+        async def commit() -> None:
+            made.append((await call("git.commit-changes", message="X"))["commit"])
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(commit)
+            await trio.to_thread.run_sync(wait_for, (repo / ".git/held").exists)
+            await call("backlog.close-item", item=item, reason="dropped")
+            (repo / ".git/go").touch()
+        assert made == [git(repo, "rev-parse", "HEAD")]
+
+
 async def test_a_record_that_cannot_be_read_is_passed_over(repo: Path) -> None:
     async with engine(repo) as call:
         await call("phase.start-work", branch=BRANCH)

@@ -21,7 +21,7 @@ from orchestrator.work.backlog.track import Cycle, Deliverable, Plan, Track
 from orchestrator.work.machine import moving, plans, steps
 from orchestrator.work.machine.moving import Beginning
 from orchestrator.work.machine.preset import WORKFLOWS
-from orchestrator.work.machine.scope import names
+from orchestrator.work.machine.scope import Scope, names
 from orchestrator.work.machine.steps import Step
 
 ID = "feature-1"
@@ -364,3 +364,24 @@ def test_a_wrong_plan_is_named_with_its_place(plan: Plan, where: str | None, say
     with pytest.raises(UsageError, match=says) as wrong:
         plans.changed(Plan(), plan, "new", phases=PHASES, begun=0)
     assert wrong.value.where == where
+
+
+def test_what_two_gates_ask_is_looked_at_once() -> None:
+    gate = Gate(file="same")
+    phase = Phase(name="build", cycles=True, leave=(gate,), leave_cycle=(gate,))
+    rules = Rules(pipelines={"feature": Pipeline(name="feature", phases=(phase,))})
+    branch = Branch(rules)
+    branch.plan()
+    assert [each.file for each in steps.phase_gates(branch.item, phase)] == ["same"]
+
+
+def test_a_commit_is_remembered_where_it_was_made_also_when_the_branch_went_on() -> None:
+    branch = Branch()
+    branch.plan()
+    made_in = Scope(phase="design", subphase="red")
+    branch.on()
+    change = branch.apply(
+        moving.note_commit(branch.backlog, ID, made_in, "a" * 40, now=9, by="ann")
+    )
+    assert (branch.item.phase, branch.track.subphase) == ("build", "")
+    assert change.entries[-1].text == f"{'a' * 12} in design:red"

@@ -18,6 +18,7 @@ from orchestrator.calling import build_command, field_descriptions, parameters, 
 from orchestrator.errors import UsageError
 from orchestrator.mcp.schema import input_schema, output_schema
 from orchestrator.plugin import Registration
+from orchestrator.run.engine.offered import offered_commands
 from plugins.tags import TagHead
 
 ItemId = NewType("ItemId", str)
@@ -307,3 +308,10 @@ def test_defaults_are_told_as_json_writes_them() -> None:
     assert schema is not None
     defaults = [field["default"] for field in schema["properties"].values()]
     assert defaults == ["a/b", ["a", "b"], {"size": 2, "colour": "red"}]
+
+
+@pytest.mark.parametrize("value", ["abc", {"abc": 1}, 7])
+def test_what_is_no_list_is_refused_by_name(value: object) -> None:
+    registration = offered_commands()["phase.report-result"]
+    with pytest.raises(UsageError, match=r"follow_ups: expected a list, got (str|dict|int)"):
+        build_command(registration, {"summary": "s", "follow_ups": value, "by": "ann"})

@@ -460,3 +460,16 @@ def test_reading_while_another_writes_never_waits(tmp_path: Path) -> None:
         reader = stack.enter_context(open_reader(tmp_path))
         assert reader is not None
         assert [fact.name for fact in reader.facts()] == ["before", "under way"]
+
+
+def test_a_file_that_nobody_would_find_any_more_takes_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path) as removed:
+        removed.write(lambda tx: tx.set_timer("a", 1, ""))
+        for path in tmp_path.glob("store.db*"):
+            path.unlink()
+        with pytest.raises(StoreError, match="was removed"):
+            removed.write(lambda tx: tx.set_timer("b", 2, ""))
+        with open_store(tmp_path) as other:
+            other.write(lambda tx: tx.set_timer("c", 3, ""))
+            with pytest.raises(StoreError, match="was removed, or replaced"):
+                removed.write(lambda tx: tx.set_timer("d", 4, ""))

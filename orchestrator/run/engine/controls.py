@@ -17,7 +17,7 @@ from orchestrator.adapters.git.repository import Repository
 from orchestrator.calling import build_command, plain
 from orchestrator.control.feed import Entry, Feed
 from orchestrator.control.server import ControlServer, Method
-from orchestrator.errors import UsageError
+from orchestrator.errors import StoppedError, UsageError
 from orchestrator.messages import Event, Fact, Progress
 from orchestrator.plugin import Registration
 from orchestrator.run.commands import RecordFact
@@ -27,13 +27,16 @@ from orchestrator.run.engine.offered import answered_within, command_named
 from orchestrator.run.engine.steering import Steering
 from orchestrator.run.events import AttemptStarted, Paused, Resumed, Warned, WorkerActed
 from orchestrator.run.lock import worked_on
+from orchestrator.run.machine.offered import PLUGINS
 from orchestrator.run.records.facts import event_fields, event_name
 from orchestrator.run.records.status import status_document
 from orchestrator.runtime import Orchestrator
 from orchestrator.stop import StopLevel
 from orchestrator.store.store import Store
 from orchestrator.supervisor import Service
+from orchestrator.text import one_line
 
+_OF_A_CHECKOUT = frozenset(plugin.name for plugin in PLUGINS)
 _READERS = 4
 _LATEST = 3
 """Lines of what the worker said and did that `status` shows."""
@@ -174,8 +177,23 @@ class _Methods:
         if not isinstance(arguments, Mapping):
             raise UsageError("arguments is an object", where=registration.name)
         command = build_command(registration, arguments)
+        if registration.name.partition(".")[0] in _OF_A_CHECKOUT:
+            self._require_here(params.get("checkout"))
         with self.controls.calls.one(registration.name):
             return plain(await self.orchestrator.call(command))
+
+    def _require_here(self, checkout: object) -> None:
+        """Refuse a command that is meant for another work tree than the engine's.
+
+        Raises:
+          StoppedError: nothing was begun.
+        """
+        here = str(self.controls.repo.checkout)
+        if checkout not in (None, here):
+            raise StoppedError(
+                f"the engine that is here works in {here}, not in {one_line(str(checkout))}",
+                fix="give the command there, or again when that engine has ended",
+            )
 
     async def give_way(self, params: Mapping[str, Any]) -> dict[str, Any]:
         seconds = params.get("seconds")

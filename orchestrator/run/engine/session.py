@@ -74,7 +74,7 @@ class Session:
     linger: float = LINGER
     commands: Mapping[str, Registration] = attrs.field(factory=offered_commands)
     _own: OwnEngine = attrs.field(init=False)
-    _state_dir: Path | None = attrs.field(default=None, init=False)
+    _places: tuple[Path, Path] | None = attrs.field(default=None, init=False)
     _finding: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     _lines: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_LINES), init=False
@@ -132,7 +132,7 @@ class Session:
         Raises:
           NoEngineError: when there is none.
         """
-        state = await self._found()
+        state, checkout = await self._found()
         try:
             async with self._lines:
                 return await asking.call(
@@ -140,6 +140,7 @@ class Session:
                     asked.registration.name,
                     asked.arguments,
                     patience=answered_within(asked.registration) + _MARGIN,
+                    checkout=str(checkout),
                 )
         except BusyError as error:
             raise _RefusedError(error) from None
@@ -164,16 +165,16 @@ class Session:
             text = f"a mistake in the orchestrator: {name} failed with {type(error).__name__}"
             raise OrchestratorError(text, where=name) from error
 
-    async def _found(self) -> Path:
-        """Return the state directory of the repository.
+    async def _found(self) -> tuple[Path, Path]:
+        """Return the state directory of the repository, and the checkout that commands are for.
 
         Raises:
           RepositoryError: when there is none (yet).
         """
         async with self._finding:
-            if self._state_dir is None:
-                self._state_dir = await trio.to_thread.run_sync(_state_of, self.directory)
-            return self._state_dir
+            if self._places is None:
+                self._places = await trio.to_thread.run_sync(_places_of, self.directory)
+            return self._places
 
 
 async def _tell(name: str, progress: Progress) -> None:
@@ -188,5 +189,6 @@ def _ending() -> BusyError:
     return BusyError("the engine that is here is ending", fix="try again in a moment")
 
 
-def _state_of(directory: Path) -> Path:
-    return state_dir(discover(directory).common_dir)
+def _places_of(directory: Path) -> tuple[Path, Path]:
+    found = discover(directory)
+    return state_dir(found.common_dir), found.checkout

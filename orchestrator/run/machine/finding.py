@@ -152,12 +152,14 @@ async def known_branch(context: Context, branch: str) -> Known:
     """Return what git knows of a branch."""
     book, config = context.service(Book), context.service(Config)
     pipeline = book.rules.pipeline(workflow_for(config, book.rules, branch))
+    base = await base_of(context, branch)
+    trunks = {*config.branches.protected, *((base,) if base else ())} - {branch}
     return await context.service(GitThreads).run(
         known_of,
         context.service(Repository),
         branch,
         phases=phases(pipeline) if pipeline is not None else (),
-        trunks=[name for name in config.branches.protected if name != branch],
+        trunks=sorted(trunks),
     )
 
 

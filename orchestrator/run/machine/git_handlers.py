@@ -108,7 +108,7 @@ async def commit_changes(command: CommitChanges, context: Context) -> CommitMade
         ChangeBranch(
             item=item.id,
             decide=lambda view, now: moving.note_commit(
-                view, item.id, command.subphase, made.commit, now=now, by=command.by
+                view, item.id, where, made.commit, now=now, by=command.by
             ),
         )
     )

@@ -122,14 +122,19 @@ def in_words(passage: Passage) -> str:
     return f"{way}, approved by {passage.approved_by}" if passage.approved_by else way
 
 
-def note_commit(view: View, id: str, subphase: str, commit: str, *, now: int, by: str) -> Change:
-    """Remember what part of its phase a commit of a branch was about."""
+def note_commit(view: View, id: str, where: Scope, commit: str, *, now: int, by: str) -> Change:
+    """Remember what part of its phase a commit of a branch was about.
+
+    It was made: so this also holds when the item was moved or ended meanwhile.
+    """
     draft = Draft(view, now)
-    item = draft.open_item(id)
-    item = draft.put(attrs.evolve(item, track=attrs.evolve(track_of(item), subphase=subphase)))
-    part = f":{subphase}" if subphase else ""
-    text = f"{commit[:12]} in {item.phase}{part}"
-    draft.note(item, "committed", phase=item.phase or "", text=text, by=by)
+    item = draft.item(id)
+    if item.phase == where.phase and not item.status.is_final:
+        track = attrs.evolve(track_of(item), subphase=where.subphase)
+        item = draft.put(attrs.evolve(item, track=track))
+    part = f":{where.subphase}" if where.subphase else ""
+    text = f"{commit[:12]} in {where.phase}{part}"
+    draft.note(item, "committed", phase=where.phase, text=text, by=by)
     return draft.change()
 
 

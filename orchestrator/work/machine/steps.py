@@ -222,7 +222,8 @@ def phase_gates(item: Item, phase: Phase) -> tuple[Gate, ...]:
     """Return what has to hold before an item leaves its phase, its last cycle's gates too."""
     plan = track_of(item).plan
     own = [each.gate for each in plan.deliverables.get(phase.name, ()) if each.gate is not None]
-    return (*phase.leave, *own, *(cycle_gates(item, phase) if phase.cycles else ()))
+    every = (*phase.leave, *own, *(cycle_gates(item, phase) if phase.cycles else ()))
+    return tuple(dict.fromkeys(every))  # what two of them ask is looked at once
 
 
 def cycle_gates(item: Item, phase: Phase) -> tuple[Gate, ...]:
