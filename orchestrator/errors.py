@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 
@@ -278,3 +279,22 @@ class ProcessError(AdapterError):
         self.argv = tuple(argv)
         self.returncode = returncode
         self.stderr = stderr
+
+
+_WAYS_ON = {
+    errno.ENOSPC: "make room on that disk, then say it again; nothing is lost",
+    errno.EDQUOT: "make room within your quota, then say it again; nothing is lost",
+    errno.EROFS: "make it writable, then say it again; status, logs, report and why only read",
+    errno.EACCES: "see whose it is and what you may do there: ls -ld",
+    errno.EPERM: "see whose it is and what you may do there: ls -ld",
+}
+"""What to do about an error of the system that nobody foresaw."""
+
+
+def from_system(error: OSError) -> OrchestratorError:
+    """Return an error of the system that nobody foresaw, with what to do about it."""
+    return OrchestratorError(
+        str(error.strerror or error),
+        where=str(error.filename) if error.filename else None,
+        fix=_WAYS_ON.get(error.errno or 0),
+    )

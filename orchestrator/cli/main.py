@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import signal
@@ -10,20 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from orchestrator.errors import OrchestratorError, UsageError
+from orchestrator.errors import OrchestratorError, UsageError, from_system
 
 from .output import print_error
 from .parser import build_parser
 
 E = TypeVar("E", bound=BaseException)
-_WAYS_ON = {
-    errno.ENOSPC: "make room on that disk, then say it again; nothing is lost",
-    errno.EDQUOT: "make room within your quota, then say it again; nothing is lost",
-    errno.EROFS: "make it writable, then say it again; status, logs, report and why only read",
-    errno.EACCES: "see whose it is and what you may do there: ls -ld",
-    errno.EPERM: "see whose it is and what you may do there: ls -ld",
-}
-"""What to do about an error of the system that nobody foresaw."""
 _MODULES = {
     "init": "init",
     "doctor": "doctor",
@@ -104,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print_error(_from_system(error), as_json=arguments.json)
+        print_error(from_system(error), as_json=arguments.json)
         return 1
     except Exception as error:
         return _report_bug(error, as_json=arguments.json)
@@ -119,14 +110,6 @@ def _command(argv: Sequence[str]) -> str | None:
         elif not word.startswith("-"):
             return word if word in _MODULES else None
     return None
-
-
-def _from_system(error: OSError) -> OrchestratorError:
-    return OrchestratorError(
-        str(error.strerror or error),
-        where=str(error.filename) if error.filename else None,
-        fix=_WAYS_ON.get(error.errno or 0),
-    )
 
 
 def _stop(_: int, __: object) -> None:
@@ -168,7 +151,7 @@ def _from_group(group: BaseExceptionGroup[BaseException], *, as_json: bool) -> i
     if rest is not None:
         return _report_bug(rest, as_json=as_json)
     if system is not None:
-        print_error(_from_system(next(_leaves(system))), as_json=as_json)
+        print_error(from_system(next(_leaves(system))), as_json=as_json)
         return 1
     return 130 if stops is not None else 1
 

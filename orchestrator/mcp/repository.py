@@ -122,9 +122,10 @@ async def _signals() -> AsyncGenerator[trio.Event, None]:
 def _health(directory: Path) -> Tool:
     """Return the tool that answers at once, whatever goes on: it asks neither git nor engine."""
 
+    place = str(directory.resolve())
+
     async def check(_: Mapping[str, Any], __: Progress) -> dict[str, Any]:
         await trio.lowlevel.checkpoint()
-        place = str(directory.resolve())  # noqa: ASYNC240  # no file is looked at that could hang
         return {
             "message": f"ok: orchestrator {product.__version__} in {place}",
             "version": product.__version__,

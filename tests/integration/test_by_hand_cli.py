@@ -79,11 +79,11 @@ def test_force_takes_words_and_is_remembered(place: Scratch) -> None:
         (("git", "start"), 2, "required: BRANCH"),
         (("git", "start", "login"), 2, "does not begin with a type"),
         (("git", "checkout", "nothing"), 2, "nothing"),
-        (("git", "state"), 2, "main is not under the phase machine"),
+        (("git", "state"), 2, "main is protected"),
         (("git", "commit", "x"), 2, "main is protected"),
         (("git", "log", "--limit", "many"), 2, "limit"),
         (("move", "feature/none"), 2, "no branch and no item"),
-        (("move", "--cycle"), 2, "main is not under the phase machine"),
+        (("move", "--cycle"), 2, "main is protected"),
     ],
 )
 def test_what_is_wrong_is_told(

@@ -290,6 +290,17 @@ async def test_a_commit_is_answered_also_when_its_item_is_closed_meanwhile(repo:
         assert made == [git(repo, "rev-parse", "HEAD")]
 
 
+async def test_a_record_that_is_another_name_of_a_branch_moves_no_branch(repo: Path) -> None:
+    async with engine(repo) as call:
+        await call("phase.start-work", branch=BRANCH)
+        (ref,) = records(repo)
+        git(repo, "symbolic-ref", ref, "refs/heads/main")
+        before = git(repo, "rev-parse", "main")
+        await call("phase.force-transition", to="build", **FORCE)
+        assert git(repo, "rev-parse", "main") == before
+        assert git(repo, "for-each-ref", "--format=%(symref)", ref) == ""
+
+
 async def test_a_record_that_cannot_be_read_is_passed_over(repo: Path) -> None:
     async with engine(repo) as call:
         await call("phase.start-work", branch=BRANCH)

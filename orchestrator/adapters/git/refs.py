@@ -166,8 +166,8 @@ def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> Non
     while True:
         with _claim(git, ref, new):
             done = git.run(
-                "update-ref", "--create-reflog", "-m", message, "--end-of-options",
-                ref, new, old or "0" * len(new), check=False,
+                "update-ref", *_options(ref), "--create-reflog", "-m", message,
+                "--end-of-options", ref, new, old or "0" * len(new), check=False,
             )  # fmt: skip
             if done.returncode < 0:  # killed: the note of what it may have locked stays
                 raise git_error(["git", "update-ref", ref], done)
@@ -189,6 +189,11 @@ def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> Non
             break
         time.sleep(0.1)
     raise git_error(["git", "update-ref", ref], done)
+
+
+def _options(ref: str) -> tuple[str, ...]:
+    # Who made one of ours a name of something else does not get that moved.
+    return ("--no-deref",) if ref.startswith(OURS[0]) else ()
 
 
 def delete_ref(git: Git, ref: str, old: str) -> None:

@@ -12,7 +12,7 @@ import trio
 
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.config import FILE_NAME, load_config
-from orchestrator.errors import OrchestratorError, StoppedError
+from orchestrator.errors import OrchestratorError, StoppedError, from_system
 from orchestrator.messages import Command
 from orchestrator.run.engine.calls import Calls
 from orchestrator.run.engine.engine import run_engine
@@ -178,6 +178,8 @@ def _ours(error: Exception) -> OrchestratorError:
         error = error.exceptions[0]
     if isinstance(error, OrchestratorError):
         return error
+    if isinstance(error, OSError):
+        return from_system(error)
     return OrchestratorError(
         f"a mistake in the orchestrator: its engine failed with {type(error).__name__}: "
         f"{one_line(str(error))}"

@@ -17,7 +17,13 @@ from orchestrator.beside import beside
 from orchestrator.calling import build_command, plain
 from orchestrator.control import asking
 from orchestrator.control.patience import Patience
-from orchestrator.errors import BusyError, NoEngineError, OrchestratorError, StoppedError
+from orchestrator.errors import (
+    BusyError,
+    NoEngineError,
+    OrchestratorError,
+    StoppedError,
+    from_system,
+)
 from orchestrator.messages import Command
 from orchestrator.plugin import Registration
 from orchestrator.run.engine.offered import answered_within, command_named, offered_commands
@@ -159,6 +165,8 @@ class Session:
             raise _RefusedError(_ending()) from None
         except OrchestratorError:
             raise
+        except OSError as error:
+            raise from_system(error) from error
         except Exception as error:
             name = asked.registration.name
             log.error("%s failed", name, exc_info=error)

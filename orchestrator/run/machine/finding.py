@@ -171,8 +171,13 @@ def guessed(context: Context, branch: str, known: Known) -> Item:
     """
     book, config = context.service(Book), context.service(Config)
     rules, branches = book.rules, config.branches
-    unknown = not branches.type_of(branch) and known.scope is None
-    if unknown or branch in branches.protected:
+    if branch in branches.protected:
+        raise UsageError(
+            f"{one_line(branch, 80)} is protected: it goes through no phases",
+            where="branch",
+            fix="name or check out another branch; a new one: orc git start BRANCH",
+        )
+    if not branches.type_of(branch) and known.scope is None:
         raise UsageError(
             f"{one_line(branch, 80)} is not under the phase machine",
             where="branch",
