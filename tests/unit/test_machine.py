@@ -385,3 +385,12 @@ def test_a_commit_is_remembered_where_it_was_made_also_when_the_branch_went_on()
     )
     assert (branch.item.phase, branch.track.subphase) == ("build", "")
     assert change.entries[-1].text == f"{'a' * 12} in design:red"
+
+
+def test_a_workflow_that_is_not_configured_any_more_can_be_left_behind() -> None:
+    branch = Branch()
+    gone = Rules(pipelines={"other": FLOW})
+    with pytest.raises(UsageError) as told:
+        steps.step_on(branch.item, gone, None)
+    assert "[pipelines.feature] again" in str(told.value.fix)
+    assert f"orc close {ID} --reason TEXT, orc git start feature/1" in str(told.value.fix)

@@ -62,8 +62,9 @@ def workflow_of(item: Item, rules: Rules) -> Pipeline:
         raise UsageError(
             f"the workflow {one_line(item.pipeline or '', 80)} is not configured",
             where=item.id,
-            fix=f"configure [pipelines.{item.pipeline}], or give it one of {known}: "
-            f"orc edit {item.id} --pipeline NAME",
+            fix=f"configure [pipelines.{item.pipeline}] again; or begin anew with one of {known}: "
+            f"orc close {item.id} --reason TEXT, orc git start {track_of(item).branch} "
+            "--workflow NAME",
         )
     return pipeline
 
