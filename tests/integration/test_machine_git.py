@@ -150,6 +150,17 @@ async def test_a_lost_store_is_put_back_from_the_record_and_says_so(repo: Path) 
         assert told == ["started", "planned", "transition", "cycle", "rebuilt"]
 
 
+async def test_a_branch_that_is_put_back_with_the_backlog_has_its_history(repo: Path) -> None:
+    async with engine(repo) as call:
+        await call("phase.start-work", branch=BRANCH)
+        await call("phase.force-transition", to="build", **FORCE)
+    lose_the_store(repo)
+    async with engine(repo) as call:
+        history = (await call("phase.get-context"))["history"]
+        assert [line["what"] for line in history] == ["started", "transition", "imported"]
+        assert "approved by bob" in history[1]["text"]
+
+
 async def test_a_copy_of_the_backlog_that_is_older_than_the_record_does_not_win(
     repo: Path,
 ) -> None:

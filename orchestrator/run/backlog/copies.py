@@ -107,8 +107,8 @@ class Copies:
         newer = [item for id, item in found.items() if _is_newer(item, self.book.backlog.get(id))]
         facts: tuple[Fact, ...] = ()
         for item in newer:
-            trail = await self.threads.run(trail_of, self.repo, item.id)
-            facts += (await self.book.change(partial(put_back, item), keeping(item, trail))).facts
+            trails = {item.id: await self.threads.run(trail_of, self.repo, item.id)}
+            facts += (await self.book.change(partial(put_back, item), keeping(trails))).facts
         await self._keep_records(found)
         return facts
 
@@ -133,7 +133,11 @@ class Copies:
         items = await self.threads.run(kept_items, self.repo.git)
         if not items:
             return ()
-        recorded = await self.book.change(lambda view, _: import_items(view, items))
+        by_hand = [item for item in items if item.track is not None]
+        trails = {item.id: await self.threads.run(trail_of, self.repo, item.id) for item in by_hand}
+        recorded = await self.book.change(
+            lambda view, _: import_items(view, items), keeping(trails)
+        )
         noun = "item was" if len(items) == 1 else "items were"
         told = await self._warn([f"the store was new: {len(items)} {noun} put back from git"])
         return (*recorded.facts, *told)

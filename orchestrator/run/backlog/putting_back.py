@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -38,13 +38,20 @@ def put_back(item: Item, view: View, now: int, *, by: str = "") -> Change:
     return Change(items=(fresh,), entries=(entry,))
 
 
-def keeping(item: Item, trail: Sequence[Trace]) -> Callable[[Transaction], tuple[Fact, ...]]:
-    """Return what records an item's way together with it, as far as the store has none of it."""
+def keeping(
+    trails: Mapping[str, Sequence[Trace]],
+) -> Callable[[Transaction], tuple[Fact, ...]]:
+    """Return what records the ways of items together with them, where the store has none.
+
+    Args:
+      trails: by the ids of the items.
+    """
 
     def also(tx: Transaction) -> tuple[Fact, ...]:
-        if not tx.history(item.id, limit=1):
-            for trace in trail:
-                tx.add_history(trace.at * 10**9, item.id, trace.what, trace.document)
+        for id, trail in trails.items():
+            if not tx.history(id, limit=1):
+                for trace in trail:
+                    tx.add_history(trace.at * 10**9, id, trace.what, trace.document)
         return ()
 
     return also
