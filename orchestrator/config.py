@@ -121,6 +121,17 @@ def read_layers(
     return (*layers, Layer("flag", "", overrides or {}))
 
 
+def problems_of(text: str) -> tuple[str, ...]:
+    """Return what is wrong with the text of a project file, as far as it is TOML."""
+    try:
+        _structure(tomllib.loads(text), where=FILE_NAME)
+    except tomllib.TOMLDecodeError:
+        return ()
+    except ConfigError as error:
+        return (error.message,)
+    return ()
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:

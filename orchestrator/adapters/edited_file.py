@@ -27,6 +27,10 @@ def _nothing(_: str) -> bool:
     return False
 
 
+def _sound(_: str, __: str) -> tuple[str, ...]:
+    return ()
+
+
 @attrs.frozen(kw_only=True)
 class Edited:
     """What came, or would come, of an edit.
@@ -54,6 +58,7 @@ def edit_file(
     mode: Mode = "strict",
     protect: Sequence[str] = (),
     named: Callable[[str], bool] = _nothing,
+    further: Callable[[str, str], tuple[str, ...]] = _sound,
 ) -> Edited:
     """Edit a file, or make a new one with its directories.
 
@@ -67,6 +72,7 @@ def edit_file(
       mode: "strict" refuses an edit that leaves a file malformed which was not before.
       protect: globs of what may not be edited, neither by its name nor by one that leads to it.
       named: whether a path may be edited all the same.
+      further: what is malformed about a file of that path with that text, of what is well-formed.
 
     Raises:
       UsageError: the path leads out of the workspace or to git's own files, or is protected; or
@@ -77,12 +83,16 @@ def edit_file(
       NotStartedError: no process could be started for an expression or a parser.
     """
     place = place_of(root, path)
+
+    def problems(text: str) -> tuple[str, ...]:
+        return aside.problems(place.real, text) or further(place.real, text)
+
     _check_protected(place, protect, named)
     try:
         with turn(root) as top:
             with directory_of(top, place, make=False) as directory:
                 old = None if directory is None else read(directory, place, limit=LIMIT)
-            data, edited = _edited(place, request, old, mode)
+            data, edited = _edited(place, request, old, mode, problems)
             raise_if_cancelled()
             if edited.changed and mode != "verify_only":
                 with directory_of(top, place, make=True) as directory:
@@ -110,7 +120,13 @@ def _check_protected(place: Place, protect: Sequence[str], named: Callable[[str]
             )
 
 
-def _edited(place: Place, request: Request, old: Found | None, mode: Mode) -> tuple[bytes, Edited]:
+def _edited(
+    place: Place,
+    request: Request,
+    old: Found | None,
+    mode: Mode,
+    problems_in: Callable[[str], tuple[str, ...]],
+) -> tuple[bytes, Edited]:
     """Return the bytes of the file after an edit, and what has come of it."""
     marked = old is not None and old.data.startswith(_BOM)
     before = None if old is None else _text(place, old.data)
@@ -130,8 +146,8 @@ def _edited(place: Place, request: Request, old: Found | None, mode: Mode) -> tu
             where=place.asked,
             fix="split it, or change it by a command",
         )
-    problems = aside.problems(place.real, after)
-    if mode == "strict" and problems and (before is None or not aside.problems(place.real, before)):
+    problems = problems_in(after)
+    if mode == "strict" and problems and (before is None or not problems_in(before)):
         raise EditError(
             f"{place.asked} would be malformed: {'; '.join(problems)}",
             where=place.asked,

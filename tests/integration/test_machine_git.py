@@ -13,6 +13,7 @@ import trio
 from orchestrator.errors import (
     AdapterTimedOutError,
     ConflictError,
+    EditError,
     GateError,
     IllegalStepError,
     OrchestratorError,
@@ -446,6 +447,15 @@ async def test_restored_and_deleted_work_is_kept(repo: Path) -> None:
         deleted = await call("git.delete-branch", branch=BRANCH, force=True)
         assert git(repo, "rev-parse", deleted["kept"]) == tip
         assert "is closed" in deleted["message"]
+
+
+async def test_no_edit_takes_the_configuration_from_those_who_come_next(repo: Path) -> None:
+    async with engine(repo) as call:
+        with pytest.raises(EditError, match="nope"):
+            await call("file.edit-file", path="orchestrator.toml", content="[nope]\nx = 1\n")
+        assert git(repo, "status", "--porcelain") == ""
+        edited = await call("file.edit-file", path="other.toml", content="[nope]\nx = 1\n")
+        assert edited["written"] is True
 
 
 async def test_protected_paths_are_left_alone(tmp_path: Path) -> None:

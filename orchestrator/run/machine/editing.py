@@ -9,6 +9,7 @@ import attrs
 from orchestrator.adapters.edited_file import edit_file as edit_one
 from orchestrator.adapters.git.repository import Repository
 from orchestrator.adapters.threads import in_thread
+from orchestrator.config import FILE_NAME, problems_of
 from orchestrator.context import Context
 from orchestrator.errors import OrchestratorError
 from orchestrator.messages import Command
@@ -88,7 +89,13 @@ async def edit_file(command: EditFile, context: Context) -> EditAnswer:
 
     def edit() -> EditAnswer:
         edited = edit_one(
-            root, command.path, request, mode=command.mode, protect=protect, named=naming(item)
+            root,
+            command.path,
+            request,
+            mode=command.mode,
+            protect=protect,
+            named=naming(item),
+            further=_configured,
         )
         what = "written" if edited.written else "not written"
         what = what if edited.changed else "unchanged"
@@ -110,3 +117,8 @@ async def edit_file(command: EditFile, context: Context) -> EditAnswer:
         limiter=_EDITS.limiter,
         what=f"editing {command.path}",
     )
+
+
+def _configured(path: str, text: str) -> tuple[str, ...]:
+    # The next engine would not open, and with it none of the tools that could mend it.
+    return problems_of(text) if path == FILE_NAME else ()
