@@ -494,7 +494,7 @@ async def test_an_engine_that_crashes_takes_no_later_call_with_it(
         await nursery.start(session.run)
         with pytest.raises(StoreError, match="damaged"):
             await add(session, "Never")
-        with pytest.raises(OrchestratorError, match="^full"):
+        with pytest.raises(OrchestratorError, match=r"^full"):
             await add(session, "Never")
         await add(session, "One")
         monkeypatch.setattr("orchestrator.run.engine.own.run_engine", run_engine)

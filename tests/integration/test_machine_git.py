@@ -313,6 +313,24 @@ async def test_a_record_that_is_another_name_of_a_branch_moves_no_branch(repo: P
         assert git(repo, "for-each-ref", "--format=%(symref)", ref) == ""
 
 
+@pytest.mark.parametrize("content", ["12" * 20, "", "nonsense"])
+async def test_a_damaged_record_keeps_nobody_from_anything(repo: Path, content: str) -> None:
+    async with engine(repo) as call:
+        await call("phase.start-work", branch=BRANCH)
+        await call("phase.force-transition", to="build", **FORCE)
+    (ref,) = records(repo)
+    (repo / ".git" / ref).write_text(f"{content}\n" if content else "")
+    async with engine(repo) as call:
+        assert (await call("phase.get-state"))["phase"] == "build"
+        assert (await call("phase.force-transition", to="ready", **FORCE))["warnings"] == []
+    assert git(repo, "log", "-1", "--format=%s", ref).startswith("transition: from build to ready")
+    (repo / ".git" / ref).write_text(f"{content}\n" if content else "")
+    lose_the_store(repo)
+    async with engine(repo) as call:
+        assert (await call("phase.get-state"))["phase"] == "ready"
+    assert git(repo, "log", "-1", "--format=%s", ref)
+
+
 async def test_a_record_that_cannot_be_read_is_passed_over(repo: Path) -> None:
     async with engine(repo) as call:
         await call("phase.start-work", branch=BRANCH)

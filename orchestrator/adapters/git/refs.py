@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator.errors import BranchTakenError, ConflictError, UsageError
+from orchestrator.errors import BranchTakenError, ConflictError, ProcessError, UsageError
 
 from .runner import Git, git_error
 
@@ -115,6 +115,27 @@ def read_refs(git: Git, *prefixes: str) -> dict[str, RefRecord]:
     return records
 
 
+def read_sound_refs(git: Git, prefix: str) -> dict[str, RefRecord]:
+    """Return the refs as `read_refs`, but for those whose commits are missing.
+
+    One process when none is; else one more for each ref.
+    """
+    try:
+        return read_refs(git, prefix)
+    except ProcessError:
+        found: dict[str, RefRecord] = {}
+        for name in read_oids(git, prefix):
+            with suppress(ProcessError):
+                found |= read_refs(git, name)
+        return found
+
+
+def read_oids(git: Git, prefix: str) -> dict[str, str]:
+    """Return what the refs with that name, or below it, name, whether or not it is there."""
+    output = git.text("for-each-ref", "--format=%(refname) %(objectname)", prefix)
+    return dict(line.split(" ") for line in output.splitlines())
+
+
 def read_commits(git: Git, tip: str, *, without: str = "", most: int = 0) -> tuple[RefRecord, ...]:
     """Return the commits that ``tip`` contains and ``without`` does not, newest first.
 
@@ -183,6 +204,8 @@ def move_ref(git: Git, ref: str, new: str, old: str | None, message: str) -> Non
                 fix="look at what moved it, then run again",
             )
         _refuse_taken(git, ref)
+        if b"reference broken" in done.stderr and _set_broken_aside(git, ref):
+            continue
         if b".lock': File exists" not in done.stderr:
             break
         if time.monotonic() >= deadline and not _clear_own_namespace(git, ref):
@@ -267,6 +290,15 @@ def _clear_own_namespace(git: Git, ref: str) -> bool:
     if not ref.startswith("refs/orchestrator/") or not lock.exists():
         return False
     _move_aside(git.git_dir, lock)
+    return True
+
+
+def _set_broken_aside(git: Git, ref: str) -> bool:
+    """Move a ref of ours aside that a crash of the machine left without a value."""
+    place = git.git_dir / ref
+    if not ref.startswith(OURS[0]) or not place.is_file():
+        return False
+    _move_aside(git.git_dir, place)
     return True
 
 

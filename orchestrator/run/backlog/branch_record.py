@@ -17,7 +17,7 @@ import attrs
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.refs import RefRecord
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.errors import AdapterError
+from orchestrator.errors import AdapterError, ProcessError
 from orchestrator.text import one_line
 from orchestrator.work.backlog.change import Entry
 from orchestrator.work.backlog.document import read_line, write_line
@@ -59,7 +59,7 @@ class Known:
 def keep(repo: Repository, item: Item, entries: Sequence[Entry], when: int) -> None:
     """Record an item's state in git, after what is there.
 
-    What is no record of ours at its ref is kept aside.
+    What is no record of ours at its ref is kept aside, as far as there is anything.
 
     Args:
       entries: what happened; the last one becomes the message.
@@ -70,7 +70,8 @@ def keep(repo: Repository, item: Item, entries: Sequence[Entry], when: int) -> N
       AdapterError: when git fails; the record is as it was.
     """
     ref = refs.phases_ref(item.id)
-    known = refs.read_refs(repo.git, ref).get(ref)
+    known = refs.read_sound_refs(repo.git, ref).get(ref)
+    at = known.oid if known is not None else refs.read_oids(repo.git, ref).get(ref)
     before = known if known is not None and _read(known) is not None else None
     if known is not None and before is None:
         refs.move_ref(repo.git, refs.kept_ref(f"record-{known.oid}"), known.oid, None, "aside")
@@ -82,12 +83,12 @@ def keep(repo: Repository, item: Item, entries: Sequence[Entry], when: int) -> N
         repo.identity(),
         when,
     )
-    refs.move_ref(repo.git, ref, commit, known.oid if known is not None else None, "phases")
+    refs.move_ref(repo.git, ref, commit, at, "phases")
 
 
 def recorded(repo: Repository) -> dict[str, Item]:
-    """Return the items of all records that can be read, by their ids. One process."""
-    found = refs.read_refs(repo.git, refs.PHASES)
+    """Return the items of all records that can be read, by their ids."""
+    found = refs.read_sound_refs(repo.git, refs.PHASES)
     items = (_read(record) for record in found.values())
     return {item.id: item for item in items if item is not None}
 
@@ -140,9 +141,13 @@ def newest_scope(
 
 
 def trail_of(repo: Repository, id: str) -> tuple[Trace, ...]:
-    """Return what was recorded of the way of an item's branch, oldest first."""
+    """Return what was recorded of the way of an item's branch, oldest first; nothing if damaged."""
+    try:
+        commits = refs.read_commits(repo.git, refs.phases_ref(id), most=MOST)
+    except ProcessError:
+        return ()
     traces = []
-    for commit in reversed(refs.read_commits(repo.git, refs.phases_ref(id), most=MOST)):
+    for commit in reversed(commits):
         item, (what, _, text) = _read(commit), commit.subject.partition(":")
         if item is None or what == _KEPT:
             continue

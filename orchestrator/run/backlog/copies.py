@@ -24,7 +24,7 @@ from orchestrator.adapters.backlog.mirror import (
 from orchestrator.adapters.backlog.own import write_lines
 from orchestrator.adapters.git import objects, refs
 from orchestrator.adapters.git.repository import Repository
-from orchestrator.errors import BacklogFileError
+from orchestrator.errors import AdapterError, BacklogFileError, ConflictError
 from orchestrator.messages import Fact
 from orchestrator.run.backlog.book import Book
 from orchestrator.run.backlog.branch_record import keep, recorded, trail_of
@@ -94,9 +94,10 @@ class Copies:
         if data != self._taken or (self._is_due() and len(self.book.backlog)):
             when = max((item.updated for item in self.book.backlog.items()), default=0) // 10**9
             await self.threads.run(self._keep, when, data if data is not None else self._taken)
+        problems = [problem] if problem else []
         if self._is_due():
-            await self._keep_records()
-        return await self._warn([problem]) if problem else ()
+            problems += await self._keep_records()
+        return await self._warn(problems) if problems else ()
 
     async def _take_records(self) -> tuple[Fact, ...]:
         """Take over what git's records of branches have and the store has not, or only older.
@@ -109,19 +110,27 @@ class Copies:
         for item in newer:
             trails = {item.id: await self.threads.run(trail_of, self.repo, item.id)}
             facts += (await self.book.change(partial(put_back, item), keeping(trails))).facts
-        await self._keep_records(found)
-        return facts
+        problems = await self._keep_records(found)
+        return (*facts, *await self._warn(problems)) if problems else facts
 
-    async def _keep_records(self, found: Mapping[str, Item] | None = None) -> None:
-        """Record in git where every branch by hand is that is recorded otherwise, or not at all."""
+    async def _keep_records(self, found: Mapping[str, Item] | None = None) -> list[str]:
+        """Record in git where every branch by hand is that is recorded otherwise, or not at all.
+
+        Returns why some could not be.
+        """
         tracked = [item for item in self.book.backlog.items() if item.track is not None]
         if not tracked:
-            return
+            return []
         known = found if found is not None else await self.threads.run(recorded, self.repo)
+        problems = []
         for item in tracked:
             if item != known.get(item.id):
                 when = max(item.updated // 10**9, 1)
-                await self.threads.run(keep, self.repo, item, (), when)
+                try:
+                    await self.threads.run(keep, self.repo, item, (), when)
+                except (AdapterError, ConflictError) as error:
+                    problems.append(f"{item.id} was not recorded in git: {error.message}")
+        return problems
 
     def _is_due(self) -> bool:
         """Tell whether git's copy is to be looked at: a command does not write a large one anew."""
