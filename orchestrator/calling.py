@@ -60,6 +60,7 @@ def build_command(registration: Registration, document: Mapping[str, Any]) -> Co
       UsageError: when it cannot be called from here, or the document is wrong; names the field.
     """
     usage = f"it takes {parameters(registration) or 'nothing'}"
+    document = _without_nulls(registration.command, document)
     try:
         return _CONVERTER.structure(document, registration.command)
     except ClassValidationError as error:
@@ -161,6 +162,18 @@ def _without_null(kind: Any) -> Any:
         return kind
     rest = [each for each in typing.get_args(kind) if each is not types.NoneType]
     return rest[0] if len(rest) == 1 else kind
+
+
+def _without_nulls(command: type[Command[Any]], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without fields that are null and need not be: their default is meant."""
+    hints = typing.get_type_hints(command)
+    meant = {
+        field.name
+        for field in attrs.fields(command)
+        if field.default is not attrs.NOTHING
+        and _without_null(hints[field.name]) is hints[field.name]
+    }
+    return {name: each for name, each in document.items() if each is not None or name not in meant}
 
 
 def _blamed(command: type[Command[Any]], document: Mapping[str, Any]) -> str:

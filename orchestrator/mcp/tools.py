@@ -94,6 +94,8 @@ def tools_of(registrations: Mapping[str, Registration], caller: Caller) -> tuple
             continue
         # Who asks is known by whom they are connected to, and not by what they say.
         schema["properties"].pop(ASKER, None)
+        if ASKER in schema.get("required", ()):
+            schema["required"].remove(ASKER)
         name = registration.name.replace(".", "_").replace("-", "_")
         if name in tools:
             raise PluginError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.by_hand import WORKFLOW, scratch
 from tests.gitrepo import commit_files, git
-from tests.scratch import Ran, Scratch
+from tests.scratch import Ran, Scratch, alive_with, kill9, wait_for
 
 pytestmark = pytest.mark.processes
 
@@ -109,3 +110,22 @@ def test_a_run_works_beside_a_branch_by_hand_and_leaves_it_alone(place: Scratch)
     state = document(place.orc("git", "state", "--json"))
     assert state["phase"] == "design"
     assert git(repo, "branch", "--show-current") == BRANCH
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_step_that_waits_for_a_gate(place: Scratch, signum: int) -> None:
+    began = place.home / "began"
+    gate = f'[{{ command = "touch {began}; sleep 612" }}]'
+    config = f'[workspace]\nwritable = ["{place.home}"]\n{WORKFLOW}'
+    config = config.replace('[{ file = "design.md", contains = "decided" }]', gate)
+    commit_files(place.path, {"orchestrator.toml": config}, "Wait for long")
+    place.orc("git", "start", BRANCH)
+    moving = place.start("move")
+    try:
+        wait_for(began.exists)
+        moving.send_signal(signum)
+        assert moving.wait(20) == 130
+    finally:
+        kill9(moving)
+    assert not alive_with("sleep 612")
+    assert "design" in place.orc("git", "state").out

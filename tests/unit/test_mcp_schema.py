@@ -310,6 +310,14 @@ def test_defaults_are_told_as_json_writes_them() -> None:
     assert defaults == ["a/b", ["a", "b"], {"size": 2, "colour": "red"}]
 
 
+def test_null_stands_for_the_default() -> None:
+    registration = offered_commands()["phase.report-result"]
+    made = build_command(registration, {"summary": "s", "follow_ups": None, "branch": None})
+    assert plain(made) == {"summary": "s", "follow_ups": [], "branch": None, "by": ""}
+    with pytest.raises(UsageError, match="summary: expected str, got None"):
+        build_command(registration, {"summary": None})
+
+
 @pytest.mark.parametrize("value", ["abc", {"abc": 1}, 7])
 def test_what_is_no_list_is_refused_by_name(value: object) -> None:
     registration = offered_commands()["phase.report-result"]

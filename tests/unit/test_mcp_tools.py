@@ -12,9 +12,10 @@ import pytest
 import trio
 
 from orchestrator import Command, Context, Plugin, PluginError
-from orchestrator.mcp.tools import LONGEST, Progress, Tool, tools_of
+from orchestrator.mcp.tools import ASKER, LONGEST, Progress, Tool, tools_of
 from orchestrator.plugin import Registration
 from orchestrator.registry import Registry
+from orchestrator.run.engine.offered import offered_commands
 
 
 @attrs.frozen(kw_only=True)
@@ -141,3 +142,9 @@ def test_tools_need_no_sdk() -> None:
         "assert not {'mcp', 'mcp_types', 'pydantic', 'hypercorn'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nobody_is_asked_who_he_is() -> None:
+    for tool in tools_of(offered_commands(), Caller()):
+        assert ASKER not in tool.input["properties"]
+        assert set(tool.input.get("required", ())) <= set(tool.input["properties"]), tool.name
