@@ -127,5 +127,29 @@ def test_a_signal_ends_a_step_that_waits_for_a_gate(place: Scratch, signum: int)
         assert moving.wait(20) == 130
     finally:
         kill9(moving)
-    assert not alive_with("sleep 612")
+    assert not alive_with("sleep\x00612")
     assert "design" in place.orc("git", "state").out
+
+
+def test_what_a_hook_does_after_a_kill_is_ended_by_the_next_command(place: Scratch) -> None:
+    place.orc("git", "start", BRANCH)
+    began = place.home / "began"
+    hook = place.path / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nsetsid sleep 613 &\ntouch {began}\nsleep 613\n")
+    hook.chmod(0o755)
+    (place.path / "made").write_text("made")
+    head = git(place.path, "rev-parse", "HEAD")
+    committing = place.start("git", "commit", "Made")
+    try:
+        wait_for(began.exists)
+    finally:
+        kill9(committing)
+    assert len(alive_with("sleep\x00613")) >= 2
+    told = place.orc("git", "state")
+    assert told.code == 0, told.err
+    assert not alive_with("sleep\x00613")
+    assert not (place.path / ".git/index.lock").exists()
+    assert not list((place.path / ".git/orchestrator/gits").iterdir())
+    assert git(place.path, "rev-parse", "HEAD") == head
+    assert (place.path / "made").read_text() == "made"

@@ -198,7 +198,7 @@ async def test_a_git_that_hangs_delays_nobody_and_leaves_nothing(
                 await call(client, "phase_get_state")
             assert not late
         assert late[0]["code"] == "timed-out"
-        assert not alive_with("sleep 600")
+        assert not alive_with("sleep\x00600")
 
 
 async def test_a_client_that_cancels_ends_what_it_asked_for(repo: Path, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ async def test_a_client_that_cancels_ends_what_it_asked_for(repo: Path, tmp_path
             await trio.to_thread.run_sync(wait_for, lambda: told)
             scope.cancel()
         assert "phase.run-verify" in told[0]
-        gone = await trio.to_thread.run_sync(wait_for, lambda: not alive_with("sleep 601"))
+        gone = await trio.to_thread.run_sync(wait_for, lambda: not alive_with("sleep\x00601"))
         assert gone
 
 

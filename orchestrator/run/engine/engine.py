@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from orchestrator.adapters.git import refs
+from orchestrator.adapters.git.checkout.leftovers import clear_noted
 from orchestrator.adapters.git.index_lock import clear_index_lock
 from orchestrator.adapters.git.own_commit import commit_index, commit_message
 from orchestrator.adapters.git.repository import Repository
@@ -177,6 +178,7 @@ def recover(repo: Repository) -> None:
         sweep_leftovers(str(index))
         index.unlink()
     commit_message(repo).unlink(missing_ok=True)
+    clear_noted(repo.common_dir)
     clear_index_lock(repo)
     for git in (repo.git, repo.checkout_git):
         refs.clear_stale_locks(git)

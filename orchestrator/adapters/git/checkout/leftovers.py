@@ -1,15 +1,48 @@
-"""What a git that was killed leaves: processes that its hooks started, and its lock."""
+"""What a git leaves that was killed, or whose engine was: processes of its hooks, and its lock."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.guardian.reaper import sweep_leftovers
 from orchestrator.guardian.tree import processes
 
 _PATIENCE = 1.0
+
+
+@contextmanager
+def noted(git_dir: Path, mark: str, checkout: Path, lock: Path | None) -> Iterator[None]:
+    """Leave word of a git with that mark for as long as the block lasts; see `clear_noted`.
+
+    Args:
+      git_dir: the one that all work trees share.
+      lock: as for `clear_leftovers`.
+    """
+    note = _notes(git_dir) / mark.rpartition("#")[2]
+    held = os.fspath(lock) if lock is not None else None
+    # Where nothing can be written git is run all the same: it may only look.
+    with suppress(OSError):
+        note.parent.mkdir(exist_ok=True)
+        note.write_text(json.dumps([mark, os.fspath(checkout), held]))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            note.unlink()
+
+
+def clear_noted(git_dir: Path) -> None:
+    """Clear what gits left whose engine was killed. For the start of an engine, which is alone."""
+    for note in sorted(_notes(git_dir).glob("*")):
+        with suppress(ValueError, TypeError):  # killed while it was written: nothing was run yet
+            mark, checkout, lock = json.loads(note.read_text())
+            clear_leftovers(mark, Path(checkout), Path(lock) if lock is not None else None)
+        note.unlink(missing_ok=True)
 
 
 def clear_leftovers(mark: str, checkout: Path, lock: Path | None) -> None:
@@ -31,6 +64,10 @@ def clear_leftovers(mark: str, checkout: Path, lock: Path | None) -> None:
             return
     if not any(_is_git_in(checkout, process.pid) for process in processes()):
         lock.unlink(missing_ok=True)
+
+
+def _notes(git_dir: Path) -> Path:
+    return git_dir / "orchestrator" / "gits"
 
 
 def _identity(lock: Path) -> tuple[int, int] | None:

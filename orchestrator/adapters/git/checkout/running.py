@@ -16,7 +16,7 @@ from orchestrator.adapters.process import DEADLINE, Completed, raise_if_cancelle
 from orchestrator.errors import BusyError, RepositoryError
 from orchestrator.guardian.reaper import TOKEN
 
-from .leftovers import clear_leftovers
+from .leftovers import clear_leftovers, noted
 
 LOCK_PATIENCE = 1.0
 """Seconds to wait for another git that holds the index; an editor's does so for moments."""
@@ -128,7 +128,8 @@ class OwnGit:
         """Run one git command and return its output. Blocking.
 
         What it and its hooks started is killed when it is cancelled or outruns its deadline, also
-        what left its session; what they leave running otherwise is theirs.
+        what left its session; after a kill of this process, by the next engine. What they leave
+        running otherwise is theirs.
 
         Args:
           check: whether a status other than 0 is an error.
@@ -143,21 +144,22 @@ class OwnGit:
         """
         mark = f"{self.checkout}#{os.urandom(8).hex()}"
         lock = self.git_dir / "index.lock"
-        was_locked = os.path.lexists(lock)
         environment = {**self._environment(), **(env or {}), TOKEN: mark}
         seconds = self.deadline if deadline is None else deadline
-        try:
-            done = run(
-                [self.executable, *args],
-                cwd=self.checkout,
-                env=environment,
-                stdin=stdin,
-                deadline=seconds,
-                stdout_limit=limit,
-            )
-        except BaseException:
-            clear_leftovers(mark, self.checkout, None if was_locked else lock)
-            raise
+        held = None if os.path.lexists(lock) else lock
+        with noted(self.common_dir, mark, self.checkout, held):
+            try:
+                done = run(
+                    [self.executable, *args],
+                    cwd=self.checkout,
+                    env=environment,
+                    stdin=stdin,
+                    deadline=seconds,
+                    stdout_limit=limit,
+                )
+            except BaseException:
+                clear_leftovers(mark, self.checkout, held)
+                raise
         if done.returncode != 0:
             self._refuse_locked(done)
             if check:
